@@ -1,0 +1,1 @@
+"""Engines: what runs the containers behind the lab's API."""
