@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What can be wrong before a call is made: the appliance is not ready, or cannot do what was asked.
+
+Failures of calls are the types of `rpc.errors`; these here come from the drivers' own checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class DriverError(Exception):
+    """Base of what a driver itself finds wrong."""
+
+
+class NotReady(DriverError):
+    """The appliance answers, but its container service is not in a state in which an answer means anything."""
+
+    def __init__(self, state: str | None) -> None:
+        self.state = state
+        super().__init__(
+            f"the appliance's container service is not ready: its state is {state or 'unknown'}, it has to be INITIALIZED"
+            " (TrueNAS: Containers, Configuration)"
+        )
+
+
+class Unsupported(DriverError):
+    """This version of TrueNAS cannot do what the option asks for."""
+
+    def __init__(self, version: str, option: str, reason: str) -> None:
+        self.version = version
+        self.option = option
+        super().__init__(f"TrueNAS {version} cannot honour '{option}': {reason}")
+
+
+class Refused(DriverError):
+    """A value that the appliance is known to refuse, with the ones that it takes."""
+
+    def __init__(self, option: str, value: object, reason: str, allowed: Iterable[str] = ()) -> None:
+        self.option = option
+        self.value = value
+        self.allowed = list(allowed)
+        text = f"{option}={value}: {reason}"
+        if self.allowed:
+            text += f"; allowed: {', '.join(self.allowed)}"
+        super().__init__(text)
