@@ -1,0 +1,393 @@
+"""Real containers: the daemon's life, the image, the engine. Needs root on Debian or Ubuntu."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from truenas_lab import cli
+from truenas_lab.engine.base import EngineError
+from truenas_lab.engine.incus import IncusEngine
+from truenas_lab.handover import Handover
+from truenas_lab.host import incusd, packages, setup, trust
+from truenas_lab.host.place import Place
+from truenas_lab.host.processes import belonging_to, wait_for_end
+from truenas_lab.host.run import run
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(bool(packages.look().fatal), reason=f"no real containers here: {'; '.join(packages.look().fatal)}"),
+]
+
+CACHE = Path(os.environ.get("PIXELS_LAB_CACHE") or Path(__file__).resolve().parents[3] / ".cache" / "lab")
+IMAGE = "debian/12"
+LIMIT = 60
+Scenario = Callable[[IncusEngine], Awaitable[Any]]
+
+
+def up(directory: Path) -> Handover:
+    assert cli.main(["up", "--dir", str(directory), "--engine", "incus", "--cache", str(CACHE)]) == 0
+    found = Handover.load(directory)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lab-") as name:
+        directory = Path(name) / "l"
+        try:
+            up(directory)
+            yield directory
+        finally:
+            assert cli.main(["destroy", "--dir", str(directory)]) == 0
+
+
+@pytest.fixture
+def place(lab: Path) -> Place:
+    found = Place.recorded(lab)
+    assert found is not None
+    return found
+
+
+def drive(place: Place, scenario: Scenario) -> Any:
+    """Run a scenario with an engine of its own; whatever containers it leaves are removed."""
+
+    async def main() -> Any:
+        engine = setup.engine(place)
+        await engine.start()
+        try:
+            return await asyncio.wait_for(scenario(engine), LIMIT)
+        finally:
+            for item in await engine.instances(state=False):
+                if item.status != "STOPPED":
+                    await engine.stop_instance(item.name, timeout=-1, force=True)
+                await engine.delete(item.name)
+            await engine.close()
+
+    return asyncio.run(main())
+
+
+async def address(engine: IncusEngine, name: str) -> str:
+    """Incus announces no addresses: ask until there is one; the scenario's time limit ends it."""
+    while True:
+        network = (await engine.instance(name)).network or {}
+        for item in network.get("eth0", {}).get("addresses", []):
+            if item["scope"] == "global":
+                return str(item["address"])
+        await asyncio.sleep(0.1)
+
+
+async def ask(engine: IncusEngine, name: str, script: str) -> str:
+    """What a script prints."""
+    shell = await engine.shell(name, "sh")
+    await shell.write(b"stty -echo -onlcr; PS1=; echo BEG''IN; " + script.encode() + b"\necho EN''D; exit\n")
+    output = b""
+    async for chunk in shell.read():
+        output += chunk
+    await shell.close()
+    return output.partition(b"BEGIN\n")[2].rpartition(b"END\n")[0].decode()
+
+
+async def running(engine: IncusEngine, name: str, **config: str) -> str:
+    await engine.create(name, IMAGE, {key.replace("_", "."): value for key, value in config.items()}, {}, "tank")
+    await engine.start_instance(name)
+    return await address(engine, name)
+
+
+# -- containers -----------------------------------------------------------------------------------------------------
+
+
+def test_a_container_lives_and_dies(place: Place) -> None:
+    events: list[tuple[str, str]] = []
+
+    async def scenario(engine: IncusEngine) -> None:
+        engine.on_status = lambda name, status: events.append((name, status))
+        await engine.create("px-a", IMAGE, {"user.autostart": "false", "environment.FOO": "x y"}, {}, "tank")
+        created = await engine.instance("px-a")
+        assert (created.status, created.pool) == ("STOPPED", "tank")
+        assert created.config["image.os"] == "Debian"
+        assert set(created.devices) == {"root"}  # as on an appliance the network card is the profile's
+        assert set(created.expanded_devices) == {"root", "eth0"}
+        await engine.start_instance("px-a")
+        where = await address(engine, "px-a")
+        assert where.startswith(place.subnet.rpartition(".")[0])
+        found = await engine.instance("px-a")
+        assert found.status == "RUNNING"
+        assert found.raw["state"]["network"] == found.network
+        assert [item.network is None for item in await engine.instances(state=False)] == [True]
+        assert (await ask(engine, "px-a", "hostname; grep -c px-a /etc/hosts; echo $FOO")).split("\n")[:3] == ["px-a", "1", "x y"]
+        await engine.stop_instance("px-a", timeout=30, force=False)
+        assert (await engine.instance("px-a")).status == "STOPPED"
+        await engine.delete("px-a")
+        assert await engine.instances() == []
+
+    drive(place, scenario)
+    assert events == [("px-a", "RUNNING"), ("px-a", "STOPPED")]
+
+
+def test_the_image_is_like_a_public_one(place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        image = (await engine.images())[0]
+        assert image.alias == "debian/bookworm/default"
+        assert {"debian/12", "debian/bookworm"} <= set(image.other_aliases)
+        assert await running(engine, "px-a") != await running(engine, "px-b")
+        for program in ("sshd", "python3"):
+            assert await ask(engine, "px-a", f"command -v {program} || echo none") == "none\n"
+        assert (await ask(engine, "px-a", "systemctl is-system-running --wait")).strip() == "running"
+        assert (await ask(engine, "px-a", "systemctl --failed --no-legend --plain")).strip() == ""
+        first, second = [await ask(engine, name, "cat /etc/machine-id") for name in ("px-a", "px-b")]
+        assert len(first.strip()) == 32
+        assert first != second
+
+    drive(place, scenario)
+
+
+def test_a_container_reaches_the_machines_mirror_and_trusts_what_it_trusts(place: Place, tmp_path: Path) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        output = await ask(engine, "px-a", "systemctl is-system-running --wait; apt-get -qq update && echo up-to-date")
+        assert "up-to-date" in output
+        bundle = tmp_path / "etc/ssl/certs/ca-certificates.crt"
+        bundle.parent.mkdir(parents=True)
+        bundle.write_text(await ask(engine, "px-a", "cat /etc/ssl/certs/ca-certificates.crt"))
+        assert trust.certificates(bundle)
+        assert trust.missing_in(tmp_path) == []
+
+    drive(place, scenario)
+
+
+def test_limits_hold_and_change_while_it_runs(place: Place) -> None:
+    def memory(name: str) -> str:
+        group = Path("/sys/fs/cgroup")
+        for path in (group / f"memory/lxc.payload.{name}/memory.limit_in_bytes", group / f"lxc.payload.{name}/memory.max"):
+            if path.exists():
+                return path.read_text().strip()
+        raise AssertionError("the container has no memory group")
+
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-limits", limits_cpu="1", limits_memory="256MiB", environment_OLD="1")
+        assert memory("px-limits") == str(256 * 1024**2)
+        assert await ask(engine, "px-limits", "nproc") == "1\n"
+        before = await engine.instance("px-limits")
+        config = {key: value for key, value in before.config.items() if key not in ("environment.OLD", "limits.cpu")}
+        await engine.update("px-limits", {**config, "limits.memory": "128MiB", "environment.NEW": "2"}, before.devices)
+        after = await engine.instance("px-limits")
+        assert memory("px-limits") == str(128 * 1024**2)
+        assert after.config["environment.NEW"] == "2"
+        assert not {"environment.OLD", "limits.cpu"} & set(after.config)
+        assert after.config["volatile.eth0.hwaddr"] == before.config["volatile.eth0.hwaddr"]
+        assert await ask(engine, "px-limits", "nproc") == f"{os.cpu_count()}\n"
+
+    drive(place, scenario)
+
+
+def test_d32_a_second_pool_holds_what_is_put_there(place: Place) -> None:
+    """D32: an instance on another pool is found there, not on the global one."""
+    told: list[tuple[int, str]] = []
+
+    async def percent(number: int, text: str) -> None:
+        told.append((number, text))
+
+    async def scenario(engine: IncusEngine) -> None:
+        assert engine.pools == ["tank", "dozer"]
+        await engine.create("px-a", IMAGE, {}, {}, "dozer", percent)
+        assert (await engine.instance("px-a")).pool == "dozer"
+        assert (place.incus_dir / "storage-pools/dozer/containers/px-a").is_dir()
+        assert not (place.incus_dir / "storage-pools/tank/containers/px-a").exists()
+
+    drive(place, scenario)
+    assert told  # unpacked there for the first time
+    assert all(0 <= number <= 100 and "%" in text for number, text in told)
+
+
+def test_failures_carry_incus_own_words(place: Place) -> None:
+    async def text(operation: Awaitable[Any]) -> str:
+        with pytest.raises(EngineError) as caught:
+            await operation
+        return str(caught.value)
+
+    async def scenario(engine: IncusEngine) -> None:
+        assert "Instance not found" in await text(engine.instance("px-none"))
+        assert "Instance not found" in await text(engine.stop_instance("px-none", timeout=1, force=False))
+        assert "image couldn't be found" in await text(engine.create("px-a", "debian/99", {}, {}, "tank"))
+        assert "Name must not start" in await text(engine.create("-a", IMAGE, {}, {}, "tank"))
+        assert "Invalid CPU limit" in await text(engine.create("px-a", IMAGE, {"limits.cpu": "many"}, {}, "tank"))
+        await running(engine, "px-a")
+        assert "already" in await text(engine.create("px-a", IMAGE, {}, {}, "tank"))
+        assert "already running" in await text(engine.start_instance("px-a"))
+        await engine.stop_instance("px-a", timeout=-1, force=True)
+        assert await text(engine.stop_instance("px-a", timeout=1, force=False)) == "The instance is already stopped"
+
+    drive(place, scenario)
+
+
+def test_a_restart_is_announced(place: Place) -> None:
+    events: list[str] = []
+
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        engine.on_status = lambda name, status: events.append(status)
+        await engine.restart_instance("px-a", timeout=30, force=False)
+        assert await address(engine, "px-a")
+
+    drive(place, scenario)
+    assert "RUNNING" in events
+
+
+# -- shells ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_shell_carries_megabytes_both_ways(place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        lines = "\n".join("x" * 100 for _ in range(3000))
+        script = f"cat >/tmp/in <<'EOF'\n{lines}\nEOF\nwc -c </tmp/in; for i in 1 2 3 4 5 6; do cat /tmp/in; done"
+        output = await ask(engine, "px-a", script)
+        assert output.startswith(f"{len(lines) + 1}\n")
+        assert output.count("x" * 100) == 18000
+
+    drive(place, scenario)
+
+
+def test_a_shell_has_the_size_it_is_given(place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        shell = await engine.shell("px-a", "bash")
+        await shell.write(b"trap 'echo SI''ZE; stty size' WINCH; echo RE''ADY; while :; do sleep 0.1; done\n")
+        output = b""
+        resized = False
+        async for chunk in shell.read():
+            output += chunk
+            if b"READY" in output and not resized:
+                resized = True
+                await shell.resize(123, 45)
+            if b"45 123" in output:
+                break
+        await shell.close()
+        assert b"SIZE" in output
+
+    drive(place, scenario)
+
+
+def test_a_closed_shell_leaves_no_process(place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        shell = await engine.shell("px-a", "sh")
+        await shell.write(b"echo RE''ADY; exec sleep 98765\n")
+        async for chunk in shell.read():
+            if b"READY" in chunk:
+                break
+        await shell.close()
+        # Incus kills it as soon as it notices: the watcher in the container ends when it is gone.
+        await ask(engine, "px-a", "pid=$(pgrep -x sleep) && tail --pid=$pid -f /dev/null")
+        assert await ask(engine, "px-a", "pgrep -x sleep || echo none") == "none\n"
+        clients = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"exec\0px-a" in path.read_bytes()]
+        assert clients == []
+
+    drive(place, scenario)
+
+
+def test_a_command_that_does_not_exist_ends_with_incus_text(place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        shell = await engine.shell("px-a", "no-such-command")
+        output = b"".join([chunk async for chunk in shell.read()])
+        await shell.close()
+        assert b"Error" in output
+
+    drive(place, scenario)
+
+
+# -- the daemon's life ----------------------------------------------------------------------------------------------
+
+
+def test_down_leaves_nothing_and_up_brings_everything_back(lab: Path, place: Place) -> None:
+    async def make() -> None:
+        engine = setup.engine(place)
+        await engine.start()
+        for name, autostart in (("px-auto", "true"), ("px-plain", "false")):
+            await engine.create(name, IMAGE, {"user.autostart": autostart}, {}, "tank")
+            await engine.start_instance(name)
+        await engine.close()
+
+    asyncio.run(make())
+    server = Handover.load(lab)
+    assert server is not None
+    assert cli.main(["down", "--dir", str(lab)]) == 0
+    assert not server.running
+    assert incusd.remains(place) == []
+    assert place.bridge not in run(["nft", "list", "ruleset"])
+    assert cli.main(["status", "--dir", str(lab)]) == cli.NOT_RUNNING
+    up(lab)
+
+    async def scenario(engine: IncusEngine) -> None:
+        found = {item.name: item.status for item in await engine.instances(state=False)}
+        assert found == {"px-auto": "RUNNING", "px-plain": "STOPPED"}  # as an appliance does at boot
+        await address(engine, "px-auto")
+
+    drive(place, scenario)
+
+
+def test_a_killed_daemon_is_replaced(lab: Path, place: Place) -> None:
+    async def scenario(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+        process = incusd.daemon(place)
+        assert process is not None
+        process.signal(signal.SIGKILL)
+        assert wait_for_end([process], 10) == []
+        await asyncio.to_thread(up, lab)
+        assert incusd.daemon(place) not in (None, process)
+        await engine.stop_instance("px-a", timeout=-1, force=True) if (await engine.instance("px-a")).status == "RUNNING" else None
+        await engine.start_instance("px-a")
+        assert await address(engine, "px-a")
+
+    drive(place, scenario)
+
+
+def test_a_second_lab_and_the_users_own_incus_are_never_touched(lab: Path, place: Place) -> None:
+    own = Path("/var/lib/incus")
+    before = sorted(path.name for path in own.iterdir()) if own.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="second-") as name:
+        other = Path(name) / ("a-long-name-" * 6)  # too long for a unix socket below it
+        try:
+            up(other)
+            there = Place.recorded(other)
+            assert there is not None
+            assert there.incus_dir.parent == Path("/var/lib")
+            assert (there.bridge, there.subnet, there.incus_dir) != (place.bridge, place.subnet, place.incus_dir)
+
+            async def scenario(engine: IncusEngine) -> None:
+                await running(engine, "px-a")
+                assert [item.name for item in await engine.instances(state=False)] == ["px-a"]
+
+            drive(there, scenario)
+            assert cli.main(["destroy", "--dir", str(other)]) == 0
+            assert incusd.remains(there) == []
+            assert not there.incus_dir.exists()
+            assert not other.exists()
+        finally:
+            cli.main(["destroy", "--dir", str(other)])
+    assert incusd.daemon(place) is not None
+    assert belonging_to(place.incus_dir, ["dnsmasq"])
+    assert (sorted(path.name for path in own.iterdir()) if own.is_dir() else None) == before
+
+    async def still(engine: IncusEngine) -> None:
+        await running(engine, "px-a")
+
+    drive(place, still)
+
+
+def test_up_twice_changes_nothing(lab: Path, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    first, daemon = up(lab), incusd.daemon(place)
+    capsys.readouterr()
+    second = up(lab)
+    assert (second.pid, incusd.daemon(place)) == (first.pid, daemon)
+    assert "building" not in capsys.readouterr().out
