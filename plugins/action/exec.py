@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run a command in a container over the task's own connection: no Python needed there, bytes and status exact.
+
+A command that nobody knows the end of makes the host unreachable; it is never run twice and never given ssh's own status.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_command import (
+    ARGUMENTS,
+    MUTUALLY_EXCLUSIVE,
+    REQUIRED_ONE_OF,
+    command_of,
+    result_of,
+    stdin_of,
+)
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_wrapper import (
+    Command,
+    CommandError,
+    Fate,
+    Outcome,
+    Parcel,
+    pack,
+)
+
+
+class ActionModule(ActionBase):
+    """See the docstring of this file."""
+
+    _supports_check_mode = True
+    _supports_async = True
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        # The task's own arguments stay as they are: an empty word of argv is a word.
+        _validation, params = self.validate_argument_spec(
+            argument_spec=ARGUMENTS, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF
+        )
+        if self._task.async_val:
+            return self._as_module(params, task_vars)
+        try:
+            command = command_of(params, self._stdin(params))
+        except CommandError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        if self._task.check_mode:
+            return {**result, "changed": False, "skipped": True, "cmd": list(command.argv), "msg": "check mode: the command was not run"}
+        destination = self._destination(params)
+        start = datetime.now()
+        outcome = self._carry(command)
+        end = datetime.now()
+        if destination is not None and outcome.fate in (Fate.ENDED, Fate.TIMED_OUT):
+            _write(destination, outcome.stdout)
+            result["stdout_file"] = str(destination)
+        result.update(result_of(command, outcome, start, end, keep_stdout=destination is None))
+        return result
+
+    def _carry(self, command: Command) -> Outcome:
+        parcel = pack(command)
+        self._never_twice()
+        try:
+            # There is always something on standard input, which is what keeps the ssh plugin from asking for a terminal.
+            answer = self._low_level_execute_command(parcel.line, in_data=parcel.data, encoding_errors="surrogateescape")
+        except AnsibleConnectionFailure as exc:
+            if parcel.begun(str(exc)):
+                raise AnsibleConnectionFailure(self._unknown()) from exc
+            raise
+        outcome = parcel.read(_raw(answer["stdout"]), _raw(answer["stderr"]))
+        if outcome.fate is Fate.LOST:
+            raise AnsibleConnectionFailure(self._unknown())
+        if outcome.fate is Fate.NOT_STARTED:
+            self._not_started(parcel, outcome, answer["rc"])
+        return outcome
+
+    def _not_started(self, parcel: Parcel, outcome: Outcome, status: int) -> None:
+        said = (outcome.stderr + b"\n" + outcome.stdout).decode("utf-8", "replace").strip().replace(parcel.marker, "")
+        if self._connection.become:
+            user = self.get_become_option("become_user")
+            raise AnsibleActionFail(f"the command was not run: becoming {user} ended with status {status}: {said}")
+        raise AnsibleConnectionFailure(
+            f"the command was not run: the connection ended with status {status} before a shell answered: {said}"
+        )
+
+    @staticmethod
+    def _unknown() -> str:
+        return "the connection was lost while the command ran: whether it did its work is unknown, and it was not run again"
+
+    def _never_twice(self) -> None:
+        """The ssh plugin can repeat what a broken connection interrupted; half a command run twice is nobody's wish."""
+        try:
+            self._connection.get_option("reconnection_retries")
+        except KeyError:
+            return
+        self._connection.set_option("reconnection_retries", 0)
+
+    def _stdin(self, params: dict[str, Any]) -> bytes | None:
+        name = params.get("stdin_file")
+        if not name:
+            return stdin_of(params)
+        try:
+            return Path(self._loader.path_dwim(name)).read_bytes()
+        except OSError as exc:
+            raise AnsibleActionFail(f"stdin_file: {name} cannot be read on the control node: {exc.strerror}") from exc
+
+    def _destination(self, params: dict[str, Any]) -> Path | None:
+        """Where standard output goes; checked before the command runs, for it may not be possible to run it again."""
+        name = params.get("stdout_file")
+        if not name:
+            return None
+        path = Path(self._loader.path_dwim(name))
+        if path.is_dir():
+            raise AnsibleActionFail(f"stdout_file: {path} is a directory on the control node, it has to be a file")
+        target = path if path.exists() else path.parent
+        if not os.access(target, os.W_OK):
+            raise AnsibleActionFail(f"stdout_file: {target} does not exist on the control node or cannot be written to")
+        return path
+
+    def _as_module(self, params: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        for name in ("stdin_file", "stdout_file"):
+            if params.get(name):
+                raise AnsibleActionFail(
+                    f"{name} names a file on the control node, which a task with async leaves behind: use one without async"
+                )
+        return self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """The file is whole or as it was before; what is no regular file (a pipe, a device) is written to."""
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        path.write_bytes(data)
+        return
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    path = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    value = os.umask(0o077)
+    os.umask(value)
+    return value

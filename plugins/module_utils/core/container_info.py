@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The promise of the module `container_info`: which containers there are, and how they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..nas.driver import Container
+from . import known_hosts, marker, naming, ssh
+from .context import Context
+from .front import Spec
+from .plan import is_ours, view
+
+SPEC = Spec(
+    arguments={
+        "name": {"type": "list", "elements": "str", "aliases": ["container"]},
+        "status": {"type": "list", "elements": "str"},
+        "owner": {"type": "str"},
+        "all": {"type": "bool", "default": False},
+        "connection": {"type": "bool", "default": False},
+    },
+)
+
+
+def run(ctx: Context) -> dict[str, Any]:
+    params = ctx.params
+    names = naming.expand(params["name"]) if params["name"] else None
+    statuses = {status.lower() for status in params["status"] or []}
+    entries = []
+    for container in sorted(ctx.driver().list(naming.PREFIX), key=lambda found: found.name):
+        name = naming.from_instance(container.name)
+        owned = is_ours(container)
+        mark = marker.read(container.environment) or marker.Marker()
+        if (
+            (names is not None and name not in names)
+            or (not owned and not params["all"])
+            or (statuses and container.status not in statuses)
+            or (params["owner"] is not None and mark.owner != params["owner"])
+        ):
+            continue
+        addresses = [{"address": entry.address, "family": entry.family, "interface": entry.interface} for entry in container.addresses]
+        entries.append(
+            {
+                "name": name,
+                "instance": container.name,
+                "owned": owned,
+                **view(container),
+                "address": container.address,
+                "addresses": addresses,
+                "os": {key: value for key, value in container.image.items() if key in ("os", "release", "variant") and value},
+                **(_connection(ctx, container) if params["connection"] else {}),
+            }
+        )
+    found = {entry["name"] for entry in entries}
+    missing = [name for name in names or [] if name not in found]
+    return {"changed": False, "containers": entries, "missing": missing, "version": ctx.driver().version}
+
+
+def _connection(ctx: Context, container: Container) -> dict[str, Any]:
+    """How SSH gets in, for a play that makes a host of the container and for a person."""
+    alias = known_hosts.alias(ctx.endpoint.label, naming.from_instance(container.name))
+    return {
+        "hostvars": ssh.connection_vars(container, ctx.config, ctx.endpoint),
+        "ssh": None if container.address is None else ssh.ssh_line(container, ctx.config, ctx.endpoint),
+        "pinned": known_hosts.lookup(alias) is not None,
+    }
