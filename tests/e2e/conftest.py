@@ -1,0 +1,55 @@
+"""Fixtures of the tests with real containers. Their lab is kept between runs: its image takes minutes to build.
+
+Where real containers cannot run the tests are skipped, unless PIXELS_TEST_REAL=required says that they must.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playbook import Playbooks, make_home
+from running_lab import ROOT, RunningLab
+
+
+def _reason_against() -> str | None:
+    if platform.system() != "Linux":
+        return "real containers need Linux"
+    if os.geteuid() != 0:
+        return "real containers need root"
+    return None
+
+
+@pytest.fixture(scope="session")
+def real_lab() -> RunningLab:
+    """The lab with real containers, empty of containers; it runs on afterwards (`tests/tools/real_lab.sh down` stops it)."""
+    reason = _reason_against()
+    if reason:
+        if os.environ.get("PIXELS_TEST_REAL") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "up"], check=True, timeout=1200)
+    lab = RunningLab(Path(os.environ.get("PIXELS_E2E_LAB", ROOT / ".cache" / "e2e")))
+    lab.reset()
+    return lab
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """One home for the whole session: its SSH connections and known hosts live on from test to test, as a person's do."""
+    directory = Path(tempfile.mkdtemp(prefix="px-home-"))
+    yield make_home(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def playbook(real_lab: RunningLab, home: Path) -> Playbooks:
+    """Runs playbooks against real containers."""
+    own_key = {"PIXELS_SSH_KEY": str(home / ".ssh" / "id_ed25519")}
+    return Playbooks(home, {**real_lab.env, **own_key}, timeout=600)

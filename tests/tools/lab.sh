@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The lab's commands for people: up, down, destroy, status. LAB_DIR, ENGINE and VERSION choose which lab (see `make help`).
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+dir=${LAB_DIR:-$root/.lab}
+engine=${ENGINE:-auto}
+# Downloads and the built image are shared by the labs of this checkout.
+export PIXELS_LAB_CACHE=${PIXELS_LAB_CACHE:-$root/.cache/lab}
+
+lab() { PYTHONPATH="$root/tests/lab" "$root/.venv/bin/python" -m truenas_lab "$@"; }
+
+why_not_real() {
+    if [ "$(uname -s)" != Linux ]; then
+        echo "real containers need Linux; this is $(uname -s)"
+    elif [ "$(id -u)" != 0 ]; then
+        echo "real containers need root (bridge, storage pool, root file systems); this is $(id -un)"
+    elif ! command -v incusd >/dev/null && [ ! -x /opt/incus/bin/incusd ] && ! command -v apt-get >/dev/null; then
+        echo "real containers need Incus: it is not installed, and this is neither Debian nor Ubuntu to install it from"
+    fi
+}
+
+# A key that asks for nothing: the user's own when it works without a passphrase or an agent holds it, else one of the lab's.
+usable_key() {
+    [ -f "$1" ] && [ -f "$1.pub" ] || return 1
+    ssh-keygen -y -P '' -f "$1" >/dev/null 2>&1 || ssh-add -L 2>/dev/null | grep -qF "$(cut -d' ' -f2 "$1.pub")"
+}
+
+provide_key() {
+    local key="${PIXELS_SSH_KEY:-$HOME/.ssh/id_ed25519}"
+    if usable_key "${key/#\~/$HOME}"; then
+        return
+    fi
+    key=$dir/ssh/id_ed25519
+    if [ ! -f "$key" ]; then
+        install -d -m 0700 "$dir/ssh"
+        ssh-keygen -q -t ed25519 -N '' -C "pixels lab" -f "$key"
+    fi
+    if ! grep -q '^export PIXELS_SSH_KEY=' "$dir/env"; then
+        printf 'export PIXELS_SSH_KEY=%q\n' "$key" >>"$dir/env"
+    fi
+}
+
+case ${1:-} in
+up)
+    if [ "$engine" = auto ]; then
+        reason=$(why_not_real)
+        if [ -n "$reason" ]; then
+            echo "The lab cannot run real containers here: $reason." >&2
+            echo "The whole API without containers runs anywhere:  make lab ENGINE=memory" >&2
+            exit 1
+        fi
+        engine=incus
+    fi
+    if ! command -v ssh-keygen >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing openssh-client ..." >&2
+        { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends openssh-client; } >/dev/null
+    fi
+    lab up --dir "$dir" --engine "$engine" ${VERSION:+--version "$VERSION"}
+    provide_key
+    ;;
+why-not-real) why_not_real ;;
+down | status) lab "$1" --dir "$dir" ;;
+destroy)
+    lab destroy --dir "$dir"
+    rm -rf "$dir/ssh" "$PIXELS_LAB_CACHE"
+    rmdir "$dir" 2>/dev/null || true
+    ;;
+*)
+    echo "usage: lab.sh up|down|destroy|status" >&2
+    exit 2
+    ;;
+esac

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# All molecule scenarios against the lab with real containers, from the checkout, without asking any server for anything.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+unset "${!PIXELS_TRUENAS_@}"
+export NO_COLOR=1 ANSIBLE_CONFIG=$root/ansible.cfg ANSIBLE_COLLECTIONS_PATH=$root/.collections PATH=$root/.venv/bin:$PATH
+exec molecule test --all --report "$@"
