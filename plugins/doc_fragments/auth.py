@@ -32,6 +32,8 @@ options:
     description:
       - An API key, made in the user interface of TrueNAS under Credentials, API Keys.
       - Else C(pixels_truenas_api_key), E(PIXELS_TRUENAS_API_KEY), C(truenas.api_key).
+      - A file that holds nothing but the key can be named instead, by C(pixels_truenas_api_key_file), E(PIXELS_TRUENAS_API_KEY_FILE)
+        or C(truenas.api_key_file).
     type: str
   insecure:
     description:

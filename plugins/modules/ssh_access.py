@@ -15,8 +15,8 @@ description:
   - The first word to a new container. Most images have neither an SSH server nor Python; through the appliance, as root, it installs
     both, makes the user, lets this control node's public key in for root and for the user, and turns logins with passwords off.
   - Each container's host key is read through the appliance as well and pinned in a known_hosts file of our own,
-    C(~/.local/state/pixels/known_hosts) (E(XDG_STATE_HOME) respected), one line a container. There is no trust on first use and no question,
-    and no DNS is needed. A container that answers with another key is refused by SSH, until this module has read the new one.
+    C(~/.local/state/pixels/known_hosts) (E(XDG_STATE_HOME) respected), one line a container. There is no trust on first use and no
+    question, and no DNS is needed. A container that answers with another key is refused by SSH, until this module has read the new one.
   - The task ends well only when a login with the key has worked.
   - A container where all of that is so already costs one SSH connection. Whenever that login fails, or shows that something else is wanted
     than what was set up, everything is checked and put right through the appliance.
@@ -87,7 +87,7 @@ options:
   sudo:
     description:
       - Let the user become anybody with sudo and without a password, and install sudo for it.
-      - With V(false) a right that was given in this way is taken away. Whether root still has the key is not looked at in a second run then.
+      - With V(false) a right that was given in this way is taken away. A second run then does not look whether root still has the key.
     type: bool
     default: true
   dns:
@@ -169,8 +169,8 @@ containers:
       type: bool
     actions:
       description: >-
-        What was done, in order, of C(dns), C(packages), C(hosts), C(user), C(root_key), C(user_key), C(sudo), C(host_key), C(sshd), C(service),
-        C(stamp), all of them in the container, and C(known_hosts), on this machine. C(access) in check mode.
+        What was done, in order, of C(dns), C(packages), C(hosts), C(user), C(root_key), C(user_key), C(sudo), C(host_key), C(sshd),
+        C(service), C(stamp), all of them in the container, and C(known_hosts), on this machine. C(access) in check mode.
       type: list
       elements: str
       sample: [packages, user, root_key, user_key, sudo, sshd, stamp, known_hosts]

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -102,7 +104,16 @@ class PixelsAction(ActionBase):
         return censor(result, secrets)
 
     def _validated(self) -> dict[str, Any]:
-        validation, _arguments = self.validate_argument_spec(argument_spec=self.spec.all_arguments(), **self.spec.rules())
+        """The options, checked and with their defaults.
+
+        Not by ActionBase's own method: its error shows all options of the task to the screen, the key among them.
+        """
+        validation = ArgumentSpecValidator(self.spec.all_arguments(), **self.spec.rules()).validate(dict(self._task.args))
+        if validation.error_messages:
+            secrets = {self._task.args.get(name) for name, rule in self.spec.all_arguments().items() if rule.get("no_log")}
+            unknown = "unsupported parameters: " if isinstance(validation.errors[0], UnsupportedError) else ""
+            text = f"{self._task.action}: {unknown}{validation.errors.msg}"
+            raise AnsibleActionFail(censor(text, frozenset(secret for secret in secrets if isinstance(secret, str) and secret)))
         return dict(validation.validated_parameters)
 
     def _variables(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:

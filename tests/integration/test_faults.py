@@ -78,9 +78,9 @@ def test_next_run_converges(operation: str, fault: str, playbook: Playbooks, lab
 
 
 def test_first_start_that_fails_is_healed(playbook: Playbooks, lab: RunningLab) -> None:
-    with lab.broken("virt.instance.*", "fail_start"):
+    with lab.broken("virt.instance.*", "fail_start", times=None):
         broken = _run(playbook, "started")
-    assert broken.failed == 1
+    assert broken.failed == 1, broken.output
     _run(playbook, "started").succeeded()
     assert lab.instances()["px-task1"]["status"] == "RUNNING"
 

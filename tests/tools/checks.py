@@ -74,7 +74,7 @@ def all_checks() -> list[Check]:
         *lint(),
         pytest("unit", "unit tests", "tests/unit", "-n", "2"),
         pytest("lab-tests", "the lab's own tests", "tests/lab/tests", timeout=1200),
-        pytest("integration", "integration", "tests/integration", timeout=1800),
+        pytest("integration", "integration", "tests/integration", "-n", "2", timeout=1800),
         Check("ansible-test", "ansible-test sanity", python("run_ansible_test.py", "sanity"), timeout=1800),
         Check(
             "ansible-test",

@@ -75,7 +75,7 @@ def endpoint_maker(params: Mapping[str, Any], config: Config) -> Callable[[], En
 def _missing(name: str, environment: str, variable: str, key: str) -> str:
     return (
         f"{name} is not set: give the option {name}, the Ansible variable {variable}, the environment variable {environment},"
-        f" or {key} in the configuration file"
+        f" or {key} in the configuration file (playbooks/config.yml shows what is in force)"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..nas.driver import Container, ContainerSpec, Nic
 from . import marker, naming
@@ -53,7 +53,7 @@ class Delete:
     verb = "destroyed"
 
 
-Step = Create | Update | Start | Stop | Restart | Delete
+Step: TypeAlias = "Create | Update | Start | Stop | Restart | Delete"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from .errors import DriverError, NotReady, Refused, Unsupported
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # The appliance's own handle: the name up to 25.10, a number from 26 on. Nobody above the driver looks into it.
-ContainerId = str | int
+ContainerId: TypeAlias = "str | int"
 
 # Anything that is neither of these two is passed on in lower case: starting, stopping, frozen, error, unknown, ...
 RUNNING = "running"

@@ -15,14 +15,16 @@ import socket
 import threading
 import time
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .api import OnProgress, Progress
 from .broker_spawn import Meeting, Unavailable
 from .endpoint import Endpoint
 from .errors import ApiError, CallTimeout, ConnectionFailed, OutcomeUnknown, from_record
 from .limits import DEFAULT_LIMITS, Limits
-from .session import Session
+
+if TYPE_CHECKING:
+    from .session import Session
 
 
 class BrokerClient:
@@ -149,6 +151,8 @@ class BrokerClient:
         try:
             line = _Line(self._meeting.connect())
         except Unavailable:
+            from .session import Session
+
             with self._lock:
                 if self._direct is None:
                     self._direct = Session(self.endpoint, limits=self._limits)

@@ -54,6 +54,9 @@ class Meeting:
 
     def connect(self) -> socket.socket:
         """A connection to the shared session, started if need be."""
+        modules = Path(__file__).resolve().parent.parent
+        if not (modules / "rpc" / "broker.py").is_file() or not sys.executable:
+            raise Unavailable("the code is not in files")  # a module sent by Ansible runs from an archive that is gone soon
         try:
             place = directory()
         except NoPlace as error:
@@ -70,7 +73,7 @@ class Meeting:
             if _is_fresh(failed):
                 raise Unavailable("it could not be started a moment ago")
             try:
-                self._spawn(path)
+                self._spawn(path, modules)
             except (OSError, Unavailable) as error:
                 with contextlib.suppress(OSError):
                     failed.touch(mode=0o600)
@@ -81,10 +84,7 @@ class Meeting:
             raise Unavailable("it ended at once")
         return sock
 
-    def _spawn(self, path: Path) -> None:
-        modules = Path(__file__).resolve().parent.parent
-        if not (modules / "rpc" / "broker.py").is_file() or not sys.executable:
-            raise Unavailable("the code is not in files")  # a module sent by Ansible runs from an archive that is gone soon
+    def _spawn(self, path: Path, modules: Path) -> None:
         ready, told = os.pipe()
         try:
             orders = {

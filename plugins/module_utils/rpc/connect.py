@@ -9,10 +9,8 @@ import os
 from typing import Literal
 
 from .api import Api
-from .broker_client import BrokerClient
 from .endpoint import Endpoint
 from .limits import DEFAULT_LIMITS, Limits
-from .session import Session
 
 
 def open_api(
@@ -27,9 +25,14 @@ def open_api(
     With `auto` all processes of one controller share one login. `controller_pid` is the process whose end ends the shared session;
     unless given it is our parent where we are a worker that Ansible has forked, else ourselves.
     """
+    # Each of the two takes a while to load, and no process needs both.
     if reuse == "never":
+        from .session import Session
+
         return Session(endpoint, limits=limits)
     if controller_pid is None:
         parent = multiprocessing.parent_process()
         controller_pid = parent.pid if parent is not None and parent.pid is not None else os.getpid()
+    from .broker_client import BrokerClient
+
     return BrokerClient(endpoint, controller_pid, limits=limits)

@@ -22,11 +22,7 @@ from typing import Any
 
 from .errors import MessageTooLong
 from .limits import Limits
-
-try:
-    import websocket
-except ImportError:
-    websocket = None
+from .transport import CLOSE, TEXT
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -155,9 +151,9 @@ class Connection:
                 return False
             self._heard = time.monotonic()
             self._pinged = None
-            if opcode == websocket.ABNF.OPCODE_TEXT:
+            if opcode == TEXT:
                 self._take(frame.data)
-            elif opcode == websocket.ABNF.OPCODE_CLOSE:
+            elif opcode == CLOSE:
                 raise _Ended(_close_reason(frame.data))
         return True
 

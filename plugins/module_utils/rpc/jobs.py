@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from .api import OnProgress, Progress
 from .errors import ApiError, Busy, CallTimeout, ConnectionFailed, OutcomeUnknown
 from .faults import error_of_job
-from .jobmatch import Verdict, judge
+from .jobmatch import Verdict, identity, judge
+from .lanes import Lanes
 
 if TYPE_CHECKING:
     from .session import Session
@@ -45,11 +46,28 @@ class JobRunner:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._book = session.book
+        self._lanes = Lanes()
 
     def run(self, method: str, params: list[Any], timeout: float, on_progress: OnProgress | None, stop: threading.Event | None) -> Any:
         started_at = time.monotonic()
+        with self._lanes.turn(identity(params), timeout) as free:
+            if not free:
+                raise Busy(method, timeout, f"too many jobs for {identity(params)} are waiting already")
+            return self._run(method, params, timeout, started_at, on_progress, stop)
+
+    def _run(
+        self,
+        method: str,
+        params: list[Any],
+        timeout: float,
+        started_at: float,
+        on_progress: OnProgress | None,
+        stop: threading.Event | None,
+    ) -> Any:
         deadline = started_at + timeout
         while True:
+            if stop is not None and stop.is_set():
+                raise Stopped
             started = self._start(method, params, timeout)
             if started.record is None:
                 return started.result

@@ -23,12 +23,7 @@ from .api import Api
 from .endpoint import SHELL_PATH, Endpoint
 from .errors import ShellFailed
 from .limits import DEFAULT_LIMITS, Limits
-from .transport import open_websocket
-
-try:
-    import websocket
-except ImportError:
-    websocket = None
+from .transport import BINARY, CLOSE, TEXT, library, open_websocket
 
 # $1 $2: the halves of the marker, $3: what runs the script. A script that did not arrive whole is not run.
 _OUTER = (
@@ -98,6 +93,7 @@ class _Terminal:
 
     def __init__(self, ws: Any, deadline: float, timeout: float, limits: Limits) -> None:
         self._ws = ws
+        self._library = library()
         self._deadline = deadline
         self._timeout = timeout
         self._limits = limits
@@ -118,7 +114,7 @@ class _Terminal:
         """The answer to the first message. A container that does not exist gives none."""
         while True:
             opcode, data = self._frame()
-            if opcode == websocket.ABNF.OPCODE_TEXT:
+            if opcode == TEXT:
                 break
             self._said += data
         try:
@@ -168,7 +164,7 @@ class _Terminal:
 
     def _more(self) -> None:
         opcode, data = self._frame()
-        if opcode in (websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_TEXT):
+        if opcode in (BINARY, TEXT):
             self._said += data
 
     def _frame(self) -> tuple[int, bytes]:
@@ -188,26 +184,26 @@ class _Terminal:
             self._ws.settimeout(max(0.01, min(self._deadline - now, self._heard + allowed - now)))
             try:
                 opcode, frame = self._ws.recv_data_frame(True)
-            except websocket.WebSocketTimeoutException:
+            except self._library.WebSocketTimeoutException:
                 continue
-            except (websocket.WebSocketException, OSError):
+            except (self._library.WebSocketException, OSError):
                 raise self._closed("the connection was lost") from None
             self._heard = time.monotonic()
             self._pinged = False
-            if opcode == websocket.ABNF.OPCODE_CLOSE:
+            if opcode == CLOSE:
                 raise self._closed("the terminal was closed before the script had ended; is the container there, and running?")
-            if opcode in (websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_TEXT):
+            if opcode in (BINARY, TEXT):
                 return opcode, frame.data
 
     def _send(self, data: bytes, *, binary: bool) -> None:
         self._ws.settimeout(max(0.01, self._deadline - time.monotonic()))
-        opcode = websocket.ABNF.OPCODE_BINARY if binary else websocket.ABNF.OPCODE_TEXT
+        opcode = BINARY if binary else TEXT
         self._guard(lambda: self._ws.send(data, opcode))
 
     def _guard(self, action: Any) -> None:
         try:
             action()
-        except (websocket.WebSocketException, OSError):
+        except (self._library.WebSocketException, OSError):
             raise self._closed("the connection was lost") from None
 
     def _closed(self, reason: str) -> ShellFailed:

@@ -10,25 +10,39 @@ from __future__ import annotations
 
 import socket
 import ssl
+from types import ModuleType
 from typing import Any
 
 from .endpoint import Endpoint
 from .errors import ConnectionFailed, MissingLibrary
 
-try:
-    import websocket
-except ImportError:
-    websocket = None
+# WebSocket opcodes (RFC 6455, section 5.2).
+TEXT, BINARY, CLOSE = 0x1, 0x2, 0x8
+
+
+def library() -> ModuleType:
+    """websocket-client, loaded when a WebSocket is wanted: most tasks use the shared session and need none."""
+    try:
+        import websocket
+    except ImportError:
+        raise MissingLibrary("websocket-client") from None
+    return websocket
 
 
 def open_websocket(endpoint: Endpoint, path: str, *, timeout: float) -> Any:
     """A connected `websocket.WebSocket`; `timeout` stays set on it."""
-    if websocket is None:
-        raise MissingLibrary("websocket-client")
+    websocket = library()
     sock = _connect(endpoint, timeout)
     try:
         ws = websocket.create_connection(
-            endpoint.websocket_url(path), timeout=timeout, socket=sock, suppress_origin=True, redirect_limit=0, enable_multithread=True
+            endpoint.websocket_url(path),
+            timeout=timeout,
+            socket=sock,
+            suppress_origin=True,
+            redirect_limit=0,
+            enable_multithread=True,
+            # In Python, letter by letter: a second for each megabyte. The JSON parser checks it as well.
+            skip_utf8_validation=True,
         )
     except websocket.WebSocketBadStatusException as error:
         sock.close()

@@ -11,29 +11,13 @@ from .endpoint import Endpoint
 from .errors import ConnectionFailed, MissingLibrary
 from .transport import distrust, tls_context
 
-try:
-    import requests
-    from requests.adapters import HTTPAdapter
-except ImportError:
-    requests = None  # type: ignore[assignment]
-    HTTPAdapter = object  # type: ignore[assignment,misc]
-
-
-class _OurTrust(HTTPAdapter):
-    """Checks certificates as the WebSocket does: against the system's store, which `requests` would not look into."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._context = tls_context(endpoint)
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
-        return super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
 
 def api_versions(endpoint: Endpoint, *, timeout: float = 15.0) -> list[str]:
     """`["v25.04.0", ..., "v25.10.5"]`, as the appliance lists them."""
-    if requests is None:
-        raise MissingLibrary("requests")
+    try:
+        import requests
+    except ImportError:
+        raise MissingLibrary("requests") from None
     if endpoint.unix_path is not None:
         raise ConnectionFailed(f"{endpoint.label}: the list of versions is not to be had over a unix socket")
     url = endpoint.http_url("/api/versions")
@@ -43,7 +27,7 @@ def api_versions(endpoint: Endpoint, *, timeout: float = 15.0) -> list[str]:
         # No proxy, no .netrc: the appliance is asked directly, as by the WebSocket.
         session.trust_env = False
         if endpoint.scheme == "wss" and endpoint.verify_tls and endpoint.ca_file is None:
-            session.mount("https://", _OurTrust(endpoint))
+            session.mount("https://", _our_trust(endpoint))
         verify = endpoint.ca_file if endpoint.verify_tls and endpoint.ca_file else endpoint.verify_tls
         try:
             response = session.get(url, timeout=timeout, verify=verify, allow_redirects=False)
@@ -61,6 +45,19 @@ def api_versions(endpoint: Endpoint, *, timeout: float = 15.0) -> list[str]:
     if not isinstance(versions, list) or not all(isinstance(version, str) for version in versions):
         raise ConnectionFailed(f"{endpoint.label}: {url} does not list versions; is this a TrueNAS 25.04 or later?")
     return versions
+
+
+def _our_trust(endpoint: Endpoint) -> Any:
+    """Checks certificates as the WebSocket does: against the system's store, which `requests` would not look into."""
+    from requests.adapters import HTTPAdapter
+
+    context = tls_context(endpoint)
+
+    class Adapter(HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> Any:
+            return super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+    return Adapter()
 
 
 def _innermost(error: BaseException) -> str:

@@ -45,7 +45,7 @@ def workers(playbook: Playbooks) -> None:
 
 @needs_sshd
 def test_output_is_shown_plainly(execute: Any, workers: None) -> None:
-    run = execute("-e", "name=worker01", "-e", "cmd=printf %s\\n two 'words  here' $HOME").succeeded()
+    run = execute("-e", "name=worker01", "-e", "cmd=printf '%s\\n' two 'words  here' $HOME").succeeded()
     assert "\ntwo\nwords  here\n$HOME\n" in run.stdout
     assert run.last("exec")["cmd"] == ["printf", "%s\\n", "two", "words  here", "$HOME"]
 

@@ -42,11 +42,13 @@ def _pid_file(place: Place) -> Path:
 
 
 async def start(place: Place) -> bool:
-    """Start it unless it runs already; answer whether it was started. Returns when it answers."""
+    """Start it unless it runs already; answer whether it was started. Returns when it answers.
+
+    After a crash its containers run on: a new daemon takes them over.
+    """
     process = daemon(place)
     fresh = process is None
     if process is None:
-        clean(place)  # after a crash or a reboot
         process = _launch(place)
     await _ready(place, process)
     return fresh
@@ -148,14 +150,39 @@ def clean(place: Place) -> None:
     if not place.incus_dir.exists():
         return
     own = Process.of(os.getpid())
-    # Ending a container's monitor with the gentle signal leaves the container: they are all to go.
     leftovers = [process for process in belonging_to(place.incus_dir, _HELPERS) if process != own]
-    children = [child for process in leftovers for child in _descendants(process)]
-    end(leftovers, seconds=5)
-    end(children, seconds=1, first=signal.SIGKILL)
+    everything = [*leftovers, *(child for process in leftovers for child in _descendants(process))]
+    groups = {group for process in everything for group in control_groups(process.pid)}
+    # A container's monitor answers a gentle signal by asking the container, and that may take its time.
+    end(everything, seconds=10, first=signal.SIGKILL)
+    for group in groups:
+        _remove_group(group)
     unmount_below(place.incus_dir)
     detach_loops(place.incus_dir)
     remove_network(place)
+
+
+def control_groups(pid: int) -> list[Path]:
+    """The groups that LXC made for the container or the monitor that this process belongs to."""
+    found = []
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
+            number, controllers, path = line.split(":", 2)
+            top = path.strip("/").split("/")[0]
+            base = Path("/sys/fs/cgroup")
+            if number != "0":
+                base /= controllers.removeprefix("name=")
+            elif (base / "unified").is_dir():
+                base /= "unified"
+            if top.startswith("lxc."):
+                found.append(base / top)
+    return found
+
+
+def _remove_group(group: Path) -> None:
+    for folder in [*sorted(group.rglob("*/"), reverse=True), group]:
+        with suppress(OSError):  # gone already, or somebody is in it
+            folder.rmdir()
 
 
 def _descendants(process: Process) -> list[Process]:

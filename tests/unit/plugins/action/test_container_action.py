@@ -149,6 +149,13 @@ class TestOptions:
             task({**CONNECTION, **args})
         assert driver.calls == []
 
+    def test_d26_a_refused_option_does_not_show_the_others(self, task: Run) -> None:
+        """D26: Ansible's own check would print all options of the task, the key among them."""
+        with pytest.raises(AnsibleActionFail) as caught:
+            task({**CONNECTION, "name": "a", "bogus": 1, "state": SECRET})
+        assert SECRET not in str(caught.value)
+        assert getattr(caught.value, "obj", None) is None
+
     def test_a_value_that_cannot_be(self, task: Run, driver: FakeDriver) -> None:
         result = task({"name": "task1", "memory": "1MiB", **CONNECTION})
         assert result["failed"] is True

@@ -19,7 +19,7 @@ ENDPOINT = Endpoint("wss://nas:444", "root", "1-secret")
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs the OpenSSH client")
 
 
-@pytest.fixture(params=["plain", "with blank", "100% \"q\" it's"])
+@pytest.fixture(params=["plain", "with blank", '100% "q" it\'s'])
 def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / request.param
     home.mkdir()

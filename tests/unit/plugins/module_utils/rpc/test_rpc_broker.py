@@ -451,7 +451,9 @@ def test_in_a_worker_the_parent_is_the_controller() -> None:
 def test_the_wire_needs_nothing_of_ansible() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(MODULES)!r})\n"
-        "import rpc.broker, rpc.connect, rpc.shell, rpc.versions\n"
+        "import rpc.broker_client, rpc.connect, rpc.shell, rpc.versions\n"
+        "assert not {'websocket', 'requests'} & set(sys.modules), 'every task would pay for loading these'\n"
+        "import rpc.broker\n"
         "assert not [name for name in sys.modules if name.split('.')[0].startswith('ansible')]\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_our_login_is_the_recorded_one(server: Any, session: Session) -> None:
     messages = [row["msg"] for name, row in rows() if name == "auth" and isinstance(row["msg"], dict)]
     successful = [
         sent["params"][0]
-        for sent, answer in zip(messages, messages[1:], strict=False)
+        for sent, answer in itertools.pairwise(messages)
         if sent.get("method") == "auth.login_ex" and answer.get("result", {}).get("response_type") == "SUCCESS"
     ]
     assert [set(given) for given in successful].count(set(ours)) >= 1

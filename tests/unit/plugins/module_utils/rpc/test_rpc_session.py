@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -292,6 +293,12 @@ def test_closed_session_says_so(session: Session) -> None:
     session.close()
     with pytest.raises(errors.ConnectionFailed, match="was closed"):
         session.read("core.ping")
+
+
+def test_the_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "websocket", None)
+    with pytest.raises(errors.MissingLibrary, match="websocket-client"):
+        Session(Endpoint.parse("ws://127.0.0.1:1", api_key="1-x")).read("core.ping")
 
 
 class TestTls:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import errors, versions
+from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import errors
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.endpoint import Endpoint
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.versions import api_versions
 
@@ -87,6 +88,6 @@ def test_not_over_a_unix_socket() -> None:
 
 
 def test_the_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "requests", None)
+    monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(errors.MissingLibrary, match="requests"):
         api_versions(Endpoint.parse("nas", api_key="1-x"))

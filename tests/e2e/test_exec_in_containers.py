@@ -1,0 +1,124 @@
+"""`exec` in real containers: words, bytes, statuses, a lost connection, other users, a fleet."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playbook import Playbooks, PlayRun
+from running_lab import RunningLab
+
+FLEET = "runner[1:2]"
+Run = Callable[..., PlayRun]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fleet(playbook: Playbooks, real_lab: RunningLab) -> None:
+    """Two containers for all tests of this file."""
+    real_lab.reset()
+    playbook("create", container=FLEET).succeeded()
+
+
+@pytest.fixture(scope="module")
+def tasks(playbook: Playbooks) -> Run:
+    """Runs tasks in runner1, by way of the role `targets`."""
+
+    def run(*tasks: dict[str, Any], **options: Any) -> PlayRun:
+        find = {
+            "name": "Find",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "roles": [{"role": "pixels.sandbox.targets", "targets_names": "runner1"}],
+        }
+        work = {"name": "Work", "hosts": "pixels_targets", "gather_facts": False, "tasks": list(tasks)}
+        path = playbook.home / "work.yml"
+        path.write_text(json.dumps([find, work]))
+        return playbook(str(path), **options)
+
+    return run
+
+
+def execute(**options: Any) -> dict[str, Any]:
+    return {"name": "Exec", "pixels.sandbox.exec": options, "ignore_errors": True}
+
+
+def test_d23_words_arrive_exact(playbook: Playbooks) -> None:
+    """D23: spaces, quotes, ``;``, ``$``, the empty word and newlines."""
+    words = ["a b", "'", '"', ";", "$HOME", "$(id)", "`id`", "", "line\nbreak\n", "*", "~", "\\", "é日", "&& false", ""]
+    run = playbook("exec", container="runner1", argv=["printf", "<%s>", *words]).succeeded()
+    assert run.last("exec")["stdout"] == "".join(f"<{word}>" for word in words)
+
+
+def test_d23_what_the_login_profile_puts_on_path_is_found(tasks: Run) -> None:
+    """D23: a tool of the user's own is found, and what the profile says is not the tool's output."""
+    install = "mkdir -p tools && printf '#!/bin/sh\\necho \"tool: $1\"\\n' > tools/mytool && chmod +x tools/mytool"
+    profile = "printf '\\necho welcome\\nPATH=\"$HOME/tools:$PATH\"\\n' >> .profile"
+    run = tasks(execute(argv=["sh", "-c", f"{install}; {profile}"]), execute(argv=["mytool", "a b"]), execute(argv=["mytool"], login=False))
+    assert [(one["rc"], one["stdout"]) for one in run.of("exec")[1:]] == [(0, "tool: a b\n"), (127, "")]
+
+
+def test_d24_statuses(tasks: Run) -> None:
+    """D24: each as it was; 255 is not a lost connection."""
+    statuses = [0, 1, 126, 127, 137, 255]
+    run = tasks(*(execute(argv=["sh", "-c", f"echo out; echo err >&2; exit {status}"]) for status in statuses))
+    assert [(one["rc"], one["stdout"], one["stderr"]) for one in run.of("exec")] == [(status, "out\n", "err\n") for status in statuses]
+
+
+def test_d24_ten_mebibytes_there_and_back(playbook: Playbooks, tmp_path: Path) -> None:
+    """D24: binary input and output are identical."""
+    data = os.urandom(10 * 1024 * 1024)
+    (tmp_path / "in").write_bytes(data)
+    playbook("exec", container="runner1", cmd="cat", stdin_file=str(tmp_path / "in"), stdout_file=str(tmp_path / "out")).succeeded()
+    assert (tmp_path / "out").read_bytes() == data
+
+
+def test_d24_lost_connection_is_unreachable_and_not_a_status(playbook: Playbooks) -> None:
+    """D24: the command ends its own SSH server process; nobody can know how it went on."""
+    script = "p=$$; for _ in 1 2 3 4 5 6 7 8; do p=$(awk '/^PPid/ {print $2}' /proc/$p/status); case $(cat /proc/$p/comm) in sshd*)"
+    script += " sudo kill -9 $p; sleep 60;; esac; done"
+    run = playbook("exec", container="runner1", argv=["sh", "-c", script])
+    assert run.rc == 4
+    assert "whether it did its work is unknown" in run.output
+    assert "rc" not in run.last("exec")
+
+
+def test_another_user(tasks: Run) -> None:
+    run = tasks({**execute(cmd="id -un"), "become": True}, execute(cmd="id -un"))
+    assert [one["stdout"] for one in run.of("exec")] == ["root\n", "pixel\n"]
+
+
+def test_user_of_the_playbook(playbook: Playbooks) -> None:
+    assert playbook("exec", container="runner1", cmd="id -un", user="root").succeeded().last("exec")["stdout"] == "root\n"
+
+
+def test_async_and_time_limit(tasks: Run) -> None:
+    run = tasks({**execute(cmd="sh -c 'exit 255'"), "async": 30, "poll": 1}, execute(cmd="sleep 600", timeout=1))
+    assert run.of("exec")[0]["rc"] == 255
+    assert run.of("exec")[-1]["timed_out"] is True
+
+
+def test_fleet_is_shown_container_by_container(playbook: Playbooks) -> None:
+    run = playbook("exec", container=FLEET, argv=["sh", "-c", "hostname; test $(hostname) != px-runner2"])
+    assert run.rc == 2
+    assert "--- runner1: exit status 0 ---\npx-runner1\n" in run.stdout
+    assert "--- runner2: exit status 1 ---\npx-runner2\n" in run.stdout
+
+
+def test_stopped_container_is_named(playbook: Playbooks) -> None:
+    playbook("stop", container="runner2").succeeded()
+    run = playbook("exec", container=FLEET, cmd="true")
+    assert "runner2 is stopped" in run.failures()[-1]
+    playbook("start", container="runner2").succeeded()
+    playbook("exec", container=FLEET, cmd="true").succeeded()
+
+
+def test_d31_destroy_takes_all_with_it(playbook: Playbooks, real_lab: RunningLab, home: Path) -> None:
+    """D31: without a terminal, really; the pinned host keys go too."""
+    playbook("destroy", container=FLEET).succeeded()
+    assert real_lab.instances() == {}
+    assert "runner" not in (home / ".local" / "state" / "pixels" / "known_hosts").read_text()
+    assert playbook("destroy", container=FLEET).succeeded().changed == 0
