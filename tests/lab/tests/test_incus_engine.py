@@ -185,8 +185,11 @@ def test_limits_hold_and_change_while_it_runs(place: Place) -> None:
         assert after.config["environment.NEW"] == "2"
         assert not {"environment.OLD", "limits.cpu"} & set(after.config)
         assert after.config["volatile.eth0.hwaddr"] == before.config["volatile.eth0.hwaddr"]
-        # Incus hands out the processors a moment later.
+        # Incus deals out the processors a moment later.
         assert await ask(engine, "px-limits", f"until [ $(nproc) = {os.cpu_count()} ]; do sleep 0.1; done; echo all") == "all\n"
+        await engine.update("px-limits", {**after.config, "limits.cpu": "1"}, after.devices)
+        assert (await engine.instance("px-limits")).config["limits.cpu"] == "1"
+        assert await ask(engine, "px-limits", "until [ $(nproc) = 1 ]; do sleep 0.1; done; echo one") == "one\n"
 
     drive(place, scenario)
 
@@ -357,7 +360,7 @@ def test_down_after_a_crash_leaves_nothing_either(lab: Path, place: Place) -> No
     async def make() -> list[Path]:
         engine = setup.engine(place)
         await engine.start()
-        await running(engine, "px-a")
+        await running(engine, "px-a", boot_autostart="false")
         groups = incusd.control_groups((await engine.instance("px-a")).raw["state"]["pid"])
         await engine.close()
         return groups

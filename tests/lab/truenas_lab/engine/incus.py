@@ -25,6 +25,15 @@ _STATUS = {
 _NO_IMAGE = "Failed getting remote image info: Failed getting image: The requested image couldn't be found"
 
 
+def _other_spelling(cpus: str | None) -> str:
+    """The same processors, written otherwise.
+
+    Incus deals out the processors of running containers while it stores the change that made it do so, and often still
+    reads the old limit. Two changes that mean the same leave it nothing wrong to read the second time.
+    """
+    return f"0{cpus}" if cpus else Path("/sys/devices/system/cpu/online").read_text(encoding="ascii").strip()
+
+
 def _instance(data: dict[str, Any]) -> EngineInstance:
     expanded = data.get("expanded_devices") or {}
     root: dict[str, str] = next((item for item in expanded.values() if item.get("type") == "disk" and item.get("path") == "/"), {})
@@ -178,7 +187,12 @@ class IncusEngine:
         volatile = {key: value for key, value in answer["config"].items() if key.startswith("volatile.")}
         wanted = {key: value for key, value in config.items() if not key.startswith("volatile.")}
         body = {key: answer[key] for key in ("architecture", "ephemeral", "profiles", "description", "stateful")}
-        await self._client.do("PUT", path, body={**body, "config": {**wanted, **volatile}, "devices": devices})
+        body |= {"config": {**wanted, **volatile}, "devices": devices}
+        if answer["status"] == "Running" and wanted.get("limits.cpu") != answer["config"].get("limits.cpu"):
+            first = {**body, "config": {**body["config"], "limits.cpu": _other_spelling(wanted.get("limits.cpu"))}}
+            with suppress(EngineError):  # what is wrong with it is said in the words of the second one
+                await self._client.do("PUT", path, body=first)
+        await self._client.do("PUT", path, body=body)
 
     async def delete(self, name: str) -> None:
         await self._client.do("DELETE", f"/1.0/instances/{segment(name)}")

@@ -87,13 +87,13 @@ def test_templates_in_our_variables_are_resolved_and_no_others_are_looked_at() -
 def test_rows_are_for_people(warnings: list[str]) -> None:
     rows = ask(rows=True)
     assert {"key": "truenas.host", "value": "nas.example", "source": "~/.config/pixels/config.toml:2"} in rows
-    assert SECRET not in str(rows) and warnings == []
+    assert SECRET not in str(rows) and SECRET not in str(warnings)
 
 
 def test_warnings_reach_the_user(clean: Path, warnings: list[str]) -> None:
     clean.chmod(0o644)
     ask("truenas.host")
-    assert len(warnings) == 1 and "chmod 600" in warnings[0] and SECRET not in warnings[0]
+    assert any("chmod 600" in warning for warning in warnings) and SECRET not in str(warnings)
 
 
 @pytest.mark.parametrize(
