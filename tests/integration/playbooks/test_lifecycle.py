@@ -184,3 +184,13 @@ def test_every_playbook_documents_itself_and_parses(path: Path) -> None:
         [str(BIN / "ansible-playbook"), "--syntax-check", str(path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_phases_by_tag(playbook: Playbooks, lab: RunningLab) -> None:
+    playbook("create", "--tags", "container", name="task1").succeeded()
+    assert lab.instances()["px-task1"]["status"] == "RUNNING"
+    assert "task1" in playbook("start", "--tags", "report", name="task1").succeeded().stdout
+    for command in ("create", "destroy"):
+        playbook(command, "--tags", "report", name="task1").succeeded()
+    playbook("destroy", "--skip-tags", "report", name="task1").succeeded()
+    assert lab.instances() == {}
