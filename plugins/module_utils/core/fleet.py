@@ -121,9 +121,15 @@ def collect(entries: list[dict[str, Any]], **extra: Any) -> dict[str, Any]:
             result["msg"] = failed[0]["msg"]
             result["error"] = failed[0].get("error")
         else:
-            what = "; ".join(f"{entry['name']} ({entry['msg']})" for entry in failed)
+            what = "; ".join(_named(entry) for entry in failed)
             result["msg"] = f"{len(failed)} of {len(entries)} containers failed: {what}"
     return result
+
+
+def _named(entry: dict[str, Any]) -> str:
+    """What went wrong, and with which; many a message begins with the name already."""
+    name, message = str(entry["name"]), str(entry["msg"])
+    return message if message.startswith((f"{name}:", f"{entry.get('instance')}:")) else f"{name}: {message}"
 
 
 def failure(name: str, instance: str, error: Exception) -> dict[str, Any]:

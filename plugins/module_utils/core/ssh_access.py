@@ -184,7 +184,8 @@ class _Run:
 
     def _prove(self, name: str, container: Container, watch: Watch) -> None:
         """Nothing counts until a login works."""
-        assert container.address is not None
+        if container.address is None:
+            raise AssertionError("a container without an address came this far")
         watch.doing("logging in")
         login = ssh_login.persist(self._command(container), self.recipe.probe(), container.address, LOGIN_TIMEOUT, watch)
         if login.ok and read_probe(self.recipe, login.output) is not None:

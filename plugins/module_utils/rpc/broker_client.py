@@ -76,7 +76,8 @@ class BrokerClient:
         while True:
             line = self._line()
             if line is None:
-                assert self._direct is not None
+                if self._direct is None:
+                    raise AssertionError("neither a shared session nor one of our own")
                 if op == "job":
                     return self._direct.job(method, *params, timeout=timeout, on_progress=on_progress)
                 return (self._direct.read if op == "read" else self._direct.call)(method, *params, timeout=timeout)
@@ -195,7 +196,7 @@ class _Line:
             if not data:
                 raise _Gone("it has ended")
             parts.append(data)
-        head, _, self._rest = parts[-1].partition(b"\n")
+        head, _newline, self._rest = parts[-1].partition(b"\n")
         message = json.loads(b"".join([*parts[:-1], head]))
         return message if isinstance(message, dict) else {}
 

@@ -109,7 +109,8 @@ class Meeting:
             _started[:] = [earlier for earlier in _started if earlier.poll() is None] + [process]
             os.close(told)
             told = -1
-            assert process.stdin is not None
+            if process.stdin is None:
+                raise AssertionError("the broker was started without a pipe for its orders")
             with process.stdin as pipe:
                 pipe.write(json.dumps(orders).encode() + b"\n")
             if not select.select([ready], [], [], _READY_WITHIN)[0]:

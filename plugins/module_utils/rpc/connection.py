@@ -144,7 +144,7 @@ class Connection:
     def _receive(self) -> bool:
         """Take what has arrived; True if there may be more. The library keeps half a frame until the rest comes."""
         self._ws.settimeout(0)
-        for _ in range(64):
+        for _round in range(64):
             try:
                 opcode, frame = self._ws.recv_data_frame(True)
             except _NOTHING_NOW:

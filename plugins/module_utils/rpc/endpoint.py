@@ -54,7 +54,7 @@ class Endpoint:
         if "://" not in text:
             # An IPv6 address may come bare.
             text = f"wss://[{text}]" if _is_ipv6(text) else f"wss://{text}"
-        scheme, _, rest = text.partition("://")
+        scheme, _colon, rest = text.partition("://")
         scheme = {"https": "wss", "http": "ws"}.get(scheme.lower(), scheme.lower())
         if scheme == "unix":
             if not rest.startswith("/"):

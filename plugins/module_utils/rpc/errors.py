@@ -8,9 +8,9 @@ means that something does not exist; every other failure says nothing about that
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
-Field = tuple[str | None, str, int | None]
+Field: TypeAlias = "tuple[str | None, str, int | None]"
 
 
 class ApiError(Exception):

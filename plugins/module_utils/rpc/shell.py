@@ -145,7 +145,7 @@ class _Terminal:
         """The rest of a line, without its end."""
         while b"\n" not in self._said:
             self._more()
-        line, _, rest = self._said.partition(b"\n")
+        line, _newline, rest = self._said.partition(b"\n")
         self._said = rest
         return bytes(line)
 

@@ -56,7 +56,7 @@ def test_refuse_and_times_and_instance(in_lab):
         assert (error["code"], error["data"]["reason"]) == (-32001, "[EBUSY] busy")
         assert (await client.error("virt.instance.get_instance", "px-a"))["code"] == -32602
         await lab.fault("core.ping", "refuse", code=-32000, reason="too many", times=None)
-        for _ in range(3):
+        for _each in range(3):
             assert await client.error("core.ping") == {"code": -32000, "message": "too many"}
         await lab.control("DELETE", "faults")
         assert await client.call("core.ping") == "pong"

@@ -253,7 +253,7 @@ def test_a_restart_is_announced(place: Place) -> None:
 def test_a_shell_carries_megabytes_both_ways(place: Place) -> None:
     async def scenario(engine: IncusEngine) -> None:
         await running(engine, "px-a")
-        lines = "\n".join("x" * 100 for _ in range(3000))
+        lines = "\n".join("x" * 100 for _each in range(3000))
         script = f"cat >/tmp/in <<'EOF'\n{lines}\nEOF\nwc -c </tmp/in; for i in 1 2 3 4 5 6; do cat /tmp/in; done"
         output = await ask(engine, "px-a", script)
         assert output.startswith(f"{len(lines) + 1}\n")

@@ -62,7 +62,7 @@ def test_the_sixth_waiting_job_is_thrown_away(in_lab):
         lab.engine.operation_delay = 0.2
         client = await lab.login()
         first = await client.call("virt.instance.create", CREATE)
-        waiting = [await client.call("virt.instance.stop", "px-a", {"force": True}) for _ in range(5)]
+        waiting = [await client.call("virt.instance.stop", "px-a", {"force": True}) for _each in range(5)]
         assert waiting == [first + number for number in range(1, 6)]
         assert await client.call("virt.instance.delete", "px-a") == waiting[-1]
         jobs = await client.call("core.get_jobs", [["id", "=", waiting[-1]]])

@@ -69,7 +69,7 @@ def test_tokens(in_lab):
 
 def test_login_is_limited_for_all_connections_of_an_address_together(in_lab):
     async def scenario(lab: RunningLab) -> None:
-        for _ in range(20):
+        for _each in range(20):
             await lab.login()
         client = await lab.connect()
         error = await client.error("auth.login_with_api_key", lab.key)
@@ -77,7 +77,7 @@ def test_login_is_limited_for_all_connections_of_an_address_together(in_lab):
         # Counted per method; and never for those who are in.
         login = {"mechanism": "API_KEY_PLAIN", "username": "root", "api_key": lab.key}
         assert (await client.call("auth.login_ex", login))["response_type"] == "SUCCESS"
-        for _ in range(30):
+        for _each in range(30):
             await client.call("core.ping")
 
     in_lab(scenario)
@@ -86,7 +86,7 @@ def test_login_is_limited_for_all_connections_of_an_address_together(in_lab):
 def test_the_window_does_not_slide(in_lab):
     async def scenario(lab: RunningLab) -> None:
         client = await lab.connect()
-        for _ in range(20):
+        for _each in range(20):
             await client.call("core.ping")
         assert (await client.error("core.ping"))["data"]["error"] == 16
         await lab.state(limits={"rate_limit_seconds": 0.0})
@@ -109,7 +109,7 @@ def test_a_full_table_refuses_everybody(in_lab):
 def test_set_options_is_never_limited(in_lab):
     async def scenario(lab: RunningLab) -> None:
         client = await lab.connect()
-        for _ in range(25):
+        for _each in range(25):
             await client.call("core.set_options", {"legacy_jobs": False})
 
     in_lab(scenario)

@@ -56,7 +56,7 @@ class Keys:
     def create(self, name: str, *, username: str = "root", expires: float | None = None) -> str:
         """Make a key and answer it: the only time that its secret is seen."""
         ident = max(self._keys, default=0) + 1
-        secret = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        secret = "".join(secrets.choice(ALPHABET) for _each in range(LENGTH))
         self._keys[ident] = Key(ident, name, _digest(secret), username, time.time(), expires)
         self.save()
         return f"{ident}-{secret}"

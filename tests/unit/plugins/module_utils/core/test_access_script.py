@@ -41,7 +41,7 @@ class TestScript:
         assert done.returncode == 0, done.stdout
 
     def test_values_arrive_as_they_are(self) -> None:
-        script = RECIPE.script("pixels:1", patience=60).split("\nset -u\numask 022\n")[0]
+        script = RECIPE.script("pixels:1", patience=60).split("\nset -u\numask 022\n", maxsplit=1)[0]
         done = subprocess.run(["sh"], input=f'{script}\nprintf %s "$PX_KEY"', capture_output=True, text=True, check=True)
         assert done.stdout == RECIPE.public_key
 

@@ -227,7 +227,7 @@ class TestFleet:
         result = go(driver, name="w[1:3]", concurrency=1)
         assert [bool(entry.get("failed")) for entry in result["containers"]] == [True, False, False]
         assert result["failed"] is True
-        assert result["msg"].startswith("1 of 3 containers failed: w1 (")
+        assert result["msg"].startswith("1 of 3 containers failed: w1: ")
         assert go(driver, name="w[1:3]")["containers"][0]["actions"] == ["created"]
 
     def test_foreign_and_different_ones_fail_alone(self) -> None:

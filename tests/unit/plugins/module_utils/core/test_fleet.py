@@ -71,7 +71,7 @@ class TestResults:
         result = collect(
             [{"name": "a", "changed": True}, failure("b", "px-b", CoreError("broken")), failure("c", "px-c", CoreError("worn"))]
         )
-        assert result["msg"] == "2 of 3 containers failed: b (broken); c (worn)"
+        assert result["msg"] == "2 of 3 containers failed: b: broken; c: worn"
         assert result["changed"] is True
         assert "container" not in result
 

@@ -18,7 +18,13 @@ from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.nas.scri
 
 READY: dict[str, Any] = {"state": "INITIALIZED", "pool": "tank", "storage_pools": ["tank", "fast"], "bridge": None}
 IMAGES = {
-    name: {"label": name, "os": name.split("/")[0], "release": name.split("/")[1], "variant": "default", "instance_types": ["CONTAINER"]}
+    name: {
+        "label": name,
+        "os": name.split("/", maxsplit=1)[0],
+        "release": name.split("/")[1],
+        "variant": "default",
+        "instance_types": ["CONTAINER"],
+    }
     for name in ("debian/bookworm/default", "debian/trixie/default", "alpine/3.22/default", "ubuntu/noble/default")
 }
 SUMMARY = {

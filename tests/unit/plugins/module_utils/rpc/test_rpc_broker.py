@@ -136,7 +136,7 @@ client.close()
 def test_d36_one_login_for_many_processes_and_threads(server: Any, client: BrokerClient, controller: Any, kit: Any) -> None:
     server.on("x.echo", lambda call: call.params[0])
     workers = []
-    for _ in range(10):
+    for _each in range(10):
         argv = [sys.executable, "-c", WORKER, str(MODULES), server.endpoint().url, str(controller.pid)]
         workers.append(subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE))
     with ThreadPoolExecutor(10) as pool:
@@ -150,7 +150,7 @@ def test_d36_one_login_for_many_processes_and_threads(server: Any, client: Broke
 
 def test_the_login_is_shared_by_those_who_come_at_the_same_moment(server: Any, connect: Callable[..., BrokerClient]) -> None:
     server.on("x.echo", lambda call: call.params[0])
-    clients = [connect() for _ in range(20)]
+    clients = [connect() for _each in range(20)]
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(lambda pair: pair[1].read("x.echo", pair[0]), enumerate(clients))) == list(range(20))
     assert len(server.named("auth.login_ex")) == 1
@@ -241,7 +241,7 @@ def test_socket_and_directory_are_ours_alone(server: Any, client: BrokerClient, 
 
 def test_a_refused_login_is_one_login_for_all(server: Any, connect: Callable[..., BrokerClient]) -> None:
     server.on("auth.login_ex", {"response_type": "EXPIRED"})
-    clients = [connect(refused_for=0.5) for _ in range(20)]
+    clients = [connect(refused_for=0.5) for _each in range(20)]
 
     def attempt(client: BrokerClient) -> str:
         with pytest.raises(errors.AuthenticationFailed) as caught:

@@ -47,7 +47,7 @@ def answer(code: int, number: int | None = None, extra: Any = None, trace: str |
 )
 def test_type_of_an_answer(given: Any, kind: type) -> None:
     error = error_of("x.y", given)
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert str(error).startswith("x.y: ")
 
 
@@ -75,11 +75,11 @@ def test_the_parts_are_there() -> None:
 
 def test_job_failures() -> None:
     job = {"id": 4, "state": "FAILED", "error": TEXT, "exc_info": {"type": "VALIDATION", "errno": 2, "extra": [[None, TEXT, 2]]}}
-    assert type(error_of_job("m", job)) is errors.NotFound
+    assert error_of_job("m", job).__class__ is errors.NotFound
     job["exc_info"] = {"type": "VALIDATION", "errno": None, "extra": [["image", TEXT, 2]]}
-    assert type(error_of_job("m", job)) is errors.ValidationFailed
+    assert error_of_job("m", job).__class__ is errors.ValidationFailed
     job["exc_info"] = None
-    assert type(error_of_job("m", job)) is errors.JobFailed
+    assert error_of_job("m", job).__class__ is errors.JobFailed
 
 
 EVERY = [
@@ -107,7 +107,7 @@ EVERY = [
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)
 def test_every_error_survives_the_way_between_processes(error: errors.ApiError) -> None:
     again = errors.from_record(json.loads(json.dumps(errors.to_record(error))))
-    assert type(again) is type(error)
+    assert again.__class__ is type(error)
     assert str(again) == str(error)
     assert vars(again) == vars(error)
 

@@ -100,7 +100,7 @@ def test_refused_at_once(server: Any, session: Session, kit: Any) -> None:
     server.on(CREATE, kit.fault(-32001, 22, "[EINVAL] Error handling job lock"))
     with pytest.raises(errors.CallError) as caught:
         session.job(CREATE)
-    assert type(caught.value) is errors.CallError
+    assert caught.value.__class__ is errors.CallError
 
 
 class TestFullQueue:

@@ -50,11 +50,11 @@ def test_every_recorded_error_is_sorted_as_the_server_meant_it() -> None:
         data = answer.get("data") or {}
         trace = (data.get("trace") or {}).get("class")
         if trace in TYPES:
-            assert type(error) is TYPES[trace], (name, answer)
+            assert error.__class__ is TYPES[trace], (name, answer)
         elif answer["code"] == -32601:
-            assert type(error) is errors.UnknownMethod
+            assert error.__class__ is errors.UnknownMethod
         elif data.get("error") == 207:
-            assert type(error) is errors.NotLoggedIn
+            assert error.__class__ is errors.NotLoggedIn
         else:
             assert not isinstance(error, (errors.NotFound, errors.ValidationFailed)), (name, answer)
         assert is_busy(error) == (answer["code"] == -32000 or (answer["code"] == -32001 and data.get("error") == 16))
@@ -133,7 +133,7 @@ def test_recorded_jobs_are_followed_to_their_end(
     info = last["exc_info"] or {}
     if info.get("type") == "VALIDATION":
         expected: type = errors.NotFound if info["errno"] == 2 else errors.ValidationFailed
-        assert type(caught.value) is expected
+        assert caught.value.__class__ is expected
     else:
         assert isinstance(caught.value, errors.JobFailed) and caught.value.state == last["state"]
 

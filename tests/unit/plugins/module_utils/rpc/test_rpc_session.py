@@ -54,7 +54,7 @@ def test_old_login_refused(server: Any, session: Session, kit: Any) -> None:
 @pytest.mark.parametrize("response_type", ["AUTH_ERR", "EXPIRED", "OTP_REQUIRED", "REDIRECT", "DENIED", "NEW_ONE"])
 def test_refused_login_is_typed_and_not_repeated(server: Any, session: Session, kit: Any, response_type: str) -> None:
     server.on("auth.login_ex", {"response_type": response_type})
-    for _ in range(3):
+    for _each in range(3):
         with pytest.raises(errors.AuthenticationFailed) as caught:
             session.call("virt.instance.start", "x")
         assert caught.value.response_type == response_type
