@@ -194,3 +194,23 @@ def test_phases_by_tag(playbook: Playbooks, lab: RunningLab) -> None:
         playbook(command, "--tags", "report", name="task1").succeeded()
     playbook("destroy", "--skip-tags", "report", name="task1").succeeded()
     assert lab.instances() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [({"egress": "agent"}, "egress agent"), ({"from": "base:ready"}, "from base:ready"), ({"console": True}, "console")],
+    ids=["egress", "from", "console"],
+)
+def test_what_cannot_be_done_is_refused_and_not_left_out(given: dict[str, object], word: str, playbook: Playbooks, lab: RunningLab) -> None:
+    """D17: an option is applied or refused. A container that was to be restricted must not come up open."""
+    run = playbook("create", container="task1", provision=False, **given)
+    assert run.rc == 2
+    assert word in run.failures()[0]
+    assert lab.instances() == {}
+
+
+def test_restricted_by_configuration_is_refused_too(playbook: Playbooks, lab: RunningLab) -> None:
+    run = playbook("create", container="task1", provision=False, env={"PIXELS_NETWORK_EGRESS": "agent"})
+    assert run.rc == 2
+    assert "egress agent" in run.failures()[0]
+    assert lab.instances() == {}
