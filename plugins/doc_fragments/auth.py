@@ -55,7 +55,7 @@ options:
   settings:
     description:
       - Configuration for this task only, by the names of the Ansible variables, as in C(pixels_default_image).
-      - It ranks above the variables.
+      - It ranks above the variables. Other names are refused.
       - A task with C(async) gets the variables of its host in this way.
     type: dict
 notes:

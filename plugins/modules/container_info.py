@@ -24,6 +24,7 @@ options:
   name:
     description:
       - Only these containers, written as for M(pixels.sandbox.container). What of them does not exist is in RV(missing).
+      - A container that this collection has not made counts as one that does not exist, unless O(all) is set.
     type: list
     elements: str
     aliases: [container]
@@ -141,7 +142,7 @@ containers:
       description: Whether its host key is known, as it is once M(pixels.sandbox.ssh_access) has been there. With O(connection) only.
       type: bool
 missing:
-  description: Names of O(name) for which there is no container that fits.
+  description: Names of O(name) for which there is no container, whatever its status and its owner.
   returned: success
   type: list
   elements: str

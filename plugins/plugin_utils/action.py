@@ -23,7 +23,13 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import CONFIG_KEYS, driver_opener, endpoint_maker, option
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import (
+    CONFIG_KEYS,
+    driver_opener,
+    endpoint_maker,
+    option,
+    settings_of,
+)
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import KEYS, VARIABLES, Config, load
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.config_keys import FILE_VAR
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
@@ -71,10 +77,10 @@ class PixelsAction(ActionBase):
             given = frozenset(self._task.args)
             params = self._validated()
             variables = self._variables(task_vars)
-            config = load({**variables, **(params.get("settings") or {})}, os.environ)
+            config = load({**variables, **settings_of(params)}, os.environ)
             secrets = self._secrets(params, config)
             if self._task.async_val:
-                return self._as_module(params, config, variables, task_vars)
+                return censor(self._as_module(params, config, variables, task_vars), secrets)
             ctx = Context(
                 params=params,
                 config=config,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,26 @@ class Playbooks:
             else:
                 run.results.append(TaskResult(**event))
         return run
+
+    @contextlib.contextmanager
+    def started(self, *tasks: Mapping[str, Any]) -> Iterator[subprocess.Popen[bytes]]:
+        """ansible-playbook at work on tasks, in a process group of its own; it is over when the block is left."""
+        path = self.home / "play.yml"
+        path.write_text(json.dumps([{"name": "Tasks of a test", "hosts": "localhost", "gather_facts": False, "tasks": list(tasks)}]))
+        running = subprocess.Popen(
+            [str(BIN / "ansible-playbook"), str(path)],
+            cwd=ROOT,
+            env=clean_environment(self.home, **self.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield running
+        finally:
+            running.kill()
+            running.wait()
 
     def tasks(
         self,

@@ -13,6 +13,7 @@ import shlex
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -107,6 +108,13 @@ class RunningLab:
     def changes(self, since: int = 0) -> list[str]:
         """The methods of the calls that were to change something."""
         return [line["method"] for line in self.journal(since) if line["changes"]]
+
+    def wait_for_fault(self, since: int, timeout: float = 60.0) -> None:
+        """Until a call has arrived that suffers from a fault: what it asks for is under way then."""
+        until = time.monotonic() + timeout
+        while not self.journal(since, kind="fault"):
+            assert time.monotonic() < until, "no call suffered from a fault"
+            time.sleep(0.02)
 
     def logins(self, since: int = 0) -> int:
         return len(self.journal(since, method="auth.login*"))

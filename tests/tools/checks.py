@@ -43,7 +43,18 @@ def python(script: str, *arguments: str) -> list[str]:
 
 def pytest(group: str, title: str, folder: str, *options: str, lane: str = "work", timeout: float = 900.0, **more: str) -> Check:
     junit = WORK / f"{title.replace(' ', '-')}.xml"
-    command = [sys.executable, "-m", "pytest", "-q", "--color=no", f"--junit-xml={junit}", *options, folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--color=no",
+        "--durations=8",
+        "--durations-min=2",
+        f"--junit-xml={junit}",
+        *options,
+        folder,
+    ]
     return Check(group, title, command, lane=lane, junit=junit, timeout=timeout, env=dict(more))
 
 
@@ -95,5 +106,5 @@ def all_checks() -> list[Check]:
             needs="lab",
         ),
         Check("e2e", "molecule", [str(TOOLS / "molecule.sh")], lane="real", env=required, timeout=1800, needs="lab"),
-        Check("e2e", "the lab leaves no process", [str(TOOLS / "real_lab.sh"), "down"], lane="real", timeout=120),
+        Check("e2e", "the lab leaves no process", [str(TOOLS / "real_lab.sh"), "gone"], lane="real", timeout=120),
     ]

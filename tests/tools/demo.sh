@@ -12,9 +12,17 @@ step() { printf '\n%s==> %s%s  [%d s]\n' "$bold" "$1" "$plain" $((SECONDS - bega
 play() {
     local playbook=$1
     shift
-    echo "\$ ansible-playbook playbooks/$playbook.yml $(printf '%q ' "$@")"
+    local shown="ansible-playbook playbooks/$playbook.yml" word
+    for word; do
+        # Quoted only where it has to be, as a person would type it.
+        if [[ $word =~ ^[A-Za-z0-9_=./:-]+$ ]]; then shown+=" $word"; else shown+=" ${word@Q}"; fi
+    done
+    echo "\$ $shown"
     ansible-playbook "playbooks/$playbook.yml" "$@"
 }
+
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
 
 real=yes
 if [ "${ENGINE:-auto}" = auto ]; then
@@ -44,29 +52,40 @@ export PATH=$root/.venv/bin:$PATH
 
 if [ $real = yes ]; then
     step "Container $name, with SSH"
-    play create -e "name=$name"
+    [ ! -t 1 ] || export ANSIBLE_FORCE_COLOR=1
+    play create -e "container=$name" | tee "$said"
     step "A command in it, over SSH"
-    play exec -e "name=$name" -e "cmd=sh -c 'uname -a; id'"
+    play exec -e "container=$name" -e 'cmd=sh -c "uname -a; id"'
 else
     step "Container $name (of the memory engine: an entry, nothing more)"
-    play create -e "name=$name" -e provision=false
+    play create -e "container=$name" -e provision=false
 fi
 step "The list"
 play list
 
 cat <<NEXT
 
-${bold}Done in $((SECONDS - began)) s.${plain} Next:
-  source ${LAB_DIR#"$root"/}/env && export PATH=$root/.venv/bin:\$PATH
+${bold}Done in $((SECONDS - began)) s.${plain}
 NEXT
 if [ $real = yes ]; then
     cat <<NEXT
-  ansible-playbook playbooks/exec.yml -e name=$name -e cmd='ls -la'      # run something in it
-  $(tests/tools/ssh_command.sh "$name" 2>/dev/null || echo "ansible-playbook playbooks/create.yml -e name=$name                   # says how to get in by ssh")
+
+Get in, from any shell:
+$(grep -E '^ +ssh ' "$said" || echo '  (see above)')
 NEXT
 fi
 cat <<NEXT
-  ansible-playbook playbooks/destroy.yml -e name=$name                   # throw it away
-  make lab-stop       # stop the lab (its containers are kept)
-  make lab-destroy    # remove the lab and all that it made
+
+Go on in a shell that knows the lab:
+  source ${LAB_DIR#"$root"/}/env && export PATH=$root/.venv/bin:\$PATH
+NEXT
+[ $real = no ] || echo "  ansible-playbook playbooks/exec.yml -e container=$name -e cmd='ls -la'"
+cat <<NEXT
+  ansible-playbook playbooks/create.yml -e container=another
+  ansible-playbook playbooks/list.yml
+
+Clean up:
+  ansible-playbook playbooks/destroy.yml -e container=$name    # the container
+  make lab-stop                                                # the lab; its containers are kept for the next start
+  make lab-destroy                                             # the lab and all that it made
 NEXT

@@ -27,10 +27,13 @@ usable_key() {
 
 provide_key() {
     local key="${PIXELS_SSH_KEY:-$HOME/.ssh/id_ed25519}"
-    if usable_key "${key/#\~/$HOME}"; then
-        return
+    key=${key/#\~/$HOME}
+    if usable_key "$key"; then
+        # The default is found without being named; one from this shell's environment has to be told to the next shell.
+        if [ "$key" = "$HOME/.ssh/id_ed25519" ]; then return; fi
+    else
+        key=$dir/ssh/id_ed25519
     fi
-    key=$dir/ssh/id_ed25519
     if [ ! -f "$key" ]; then
         install -d -m 0700 "$dir/ssh"
         ssh-keygen -q -t ed25519 -N '' -C "pixels lab" -f "$key"
@@ -57,12 +60,15 @@ up)
     fi
     lab up --dir "$dir" --engine "$engine" ${VERSION:+--version "$VERSION"}
     provide_key
+    echo "The tools:   export PATH=$root/.venv/bin:\$PATH"
     ;;
 why-not-real) why_not_real ;;
 down | status) lab "$1" --dir "$dir" ;;
 destroy)
     lab destroy --dir "$dir"
-    rm -rf "$dir/ssh" "$PIXELS_LAB_CACHE"
+    rm -rf "$dir/ssh"
+    # Other labs of this checkout share the cache; it goes with the one that `make lab` makes.
+    if [ "$dir" = "$root/.lab" ]; then rm -rf "$PIXELS_LAB_CACHE"; fi
     rmdir "$dir" 2>/dev/null || true
     ;;
 *)

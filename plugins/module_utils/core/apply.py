@@ -98,6 +98,9 @@ def apply(driver: Driver, wanted: Wanted, current: Container | None, change: Cha
                 if now is None or looked > ATTEMPTS:
                     raise _explained(driver, wanted, error) from error
                 watch.doing("completing what the failed create has left")
+            if isinstance(step, Create) and now is not None:
+                # What a driver sets after the create itself may be missing, whether or not the user has named it.
+                wanted = replace(wanted, autostart=step.spec.autostart)
             if isinstance(step, Restart) and _restarted(current, now):
                 wanted = wanted.as_if("started")
             change = plan(now, wanted)

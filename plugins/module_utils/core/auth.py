@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .errors import CoreError
+from .errors import CoreError, Invalid
 
 if TYPE_CHECKING:
     from ..nas.driver import Driver
@@ -43,6 +44,19 @@ def option(params: Mapping[str, Any], config: Config, name: str) -> Any:
     """What the task says, else what the configuration says."""
     value = params.get(name)
     return config.get(CONFIG_KEYS[name]) if value is None else value
+
+
+def settings_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The option `settings`. A name that is none of ours would be ignored in silence, so it is refused."""
+    from .config import VARIABLES
+
+    settings = dict(params.get("settings") or {})
+    unknown = sorted(str(name) for name in settings if name not in VARIABLES)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], sorted(VARIABLES), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise Invalid("settings", unknown[0], f"{hint}allowed are {', '.join(sorted(VARIABLES))}")
+    return settings
 
 
 def endpoint_maker(params: Mapping[str, Any], config: Config) -> Callable[[], Endpoint]:

@@ -28,13 +28,16 @@ def run(ctx: Context) -> dict[str, Any]:
     names = naming.expand(params["name"]) if params["name"] else None
     statuses = {status.lower() for status in params["status"] or []}
     entries = []
+    existing = set()
     for container in sorted(ctx.driver().list(naming.PREFIX), key=lambda found: found.name):
         name = naming.from_instance(container.name)
         owned = is_ours(container)
         mark = marker.read(container.environment) or marker.Marker()
+        if not owned and not params["all"]:
+            continue
+        existing.add(name)
         if (
             (names is not None and name not in names)
-            or (not owned and not params["all"])
             or (statuses and container.status not in statuses)
             or (params["owner"] is not None and mark.owner != params["owner"])
         ):
@@ -52,8 +55,7 @@ def run(ctx: Context) -> dict[str, Any]:
                 **(_connection(ctx, container) if params["connection"] else {}),
             }
         )
-    found = {entry["name"] for entry in entries}
-    missing = [name for name in names or [] if name not in found]
+    missing = [name for name in names or [] if name not in existing]
     return {"changed": False, "containers": entries, "missing": missing, "version": ctx.driver().version}
 
 

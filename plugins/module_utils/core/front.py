@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .auth import AUTH_ARGUMENTS, driver_opener, endpoint_maker, option
+from .auth import AUTH_ARGUMENTS, driver_opener, endpoint_maker, option, settings_of
 from .context import Context
 from .errors import describe
 
@@ -68,7 +68,7 @@ def run_module(spec: Spec, run: Run) -> None:
     given = frozenset(key for key, value in params.items() if value is not None and value != arguments.get(key, {}).get("default"))
     ctx: Context | None = None
     try:
-        config = load(params.get("settings") or {}, os.environ)
+        config = load(settings_of(params), os.environ)
         for text in config.warnings:
             module.warn(text)
         secret = option(params, config, "api_key")

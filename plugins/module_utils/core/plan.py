@@ -211,7 +211,7 @@ def _plan_missing(wanted: Wanted) -> Change:
     if wanted.state == "absent":
         return Change()
     if not wanted.create:
-        raise CoreError(f"{wanted.name}: there is no such container ({naming.to_instance(wanted.name)}), and create=false", missing=True)
+        raise CoreError(f"{wanted.name}: there is no such container ({naming.to_instance(wanted.name)}), and none is made", missing=True)
     spec = wanted.spec or wanted.new_spec()
     started = wanted.state in ("started", "restarted")
     return Change({}, view_spec(spec, started), (Create(spec, started),))

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..rpc.api import Api, OnProgress
 from ..rpc.endpoint import Endpoint
-from ..rpc.errors import CallTimeout, JobFailed, NotFound
+from ..rpc.errors import ApiError, CallTimeout, JobFailed, NotFound
 from .driver import Container, ContainerSpec, DriverError, Image, NotReady
 from .entry import MIB, container_of
 from .virt_check import SpecCheck
@@ -88,8 +89,10 @@ class VirtDriver:
         try:
             self.api.job("virt.instance.create", self._payload(spec, at_once), timeout=CREATE_TIMEOUT, on_progress=on_progress)
         except CallTimeout as error:
-            if not error.aborted:
-                self._abort_create(spec.name)
+            # Without an id there is no job of ours; one of that name would be another controller's.
+            if error.job_id is not None and not error.aborted:
+                with contextlib.suppress(ApiError):  # the time-out is the failure, and it says that the job may still run
+                    self._abort_create(spec.name)
             raise
         if at_once or not (start or spec.autostart):
             return

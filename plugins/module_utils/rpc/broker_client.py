@@ -201,5 +201,8 @@ class _Line:
         return message if isinstance(message, dict) else {}
 
     def close(self) -> None:
+        # To close it would not wake a thread that waits for an answer, nor tell the other end while one does.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._sock.close()

@@ -56,6 +56,9 @@ class Session:
         self._failure: ApiError | None = None
         self._was_connected = False
         self._closed = threading.Event()
+        self._stop = threading.Event()
+        self._working = threading.Condition()
+        self._followed = 0
         self._login = Login(endpoint, limits, self.new_id, self.pause)
         self._jobs = JobRunner(self)
 
@@ -74,9 +77,21 @@ class Session:
         stop: threading.Event | None = None,
     ) -> Any:
         """As `Api.job`; `stop` together with `book.poke()` ends it early, like an interrupt."""
-        return self._jobs.run(method, list(params), timeout, on_progress, stop)
+        with self._working:
+            self._followed += 1
+        try:
+            return self._jobs.run(method, list(params), timeout, on_progress, stop or self._stop)
+        finally:
+            with self._working:
+                self._followed -= 1
+                self._working.notify_all()
 
     def close(self) -> None:
+        """Jobs that other threads still follow are told to stop first."""
+        self._stop.set()
+        self.book.poke()
+        with self._working:
+            self._working.wait_for(lambda: not self._followed, self.limits.abort_timeout)
         self._closed.set()
         connection = self._connection
         if connection is not None:

@@ -23,7 +23,8 @@ def test_from_create_to_destroy(playbook: Playbooks, lab: RunningLab) -> None:
     assert playbook("create", name="task1", provision=False, memory=2048).succeeded().changed == 1
     assert lab.instances()["px-task1"]["memory"] == 2 * 1024**3
 
-    assert playbook("stop", name="task1").succeeded().changed == 1
+    stopped = playbook("stop", name="task1").succeeded()
+    assert stopped.changed == 1 and "Stopped: task1\n" in stopped.stdout
     assert playbook("stop", name="task1").succeeded().changed == 0
     assert lab.instances()["px-task1"]["status"] == "STOPPED"
 
@@ -66,7 +67,7 @@ def test_one_of_a_fleet_that_fails_is_told_and_the_others_are_made(playbook: Pla
 
 def test_create_ends_by_saying_how_to_clean_up(playbook: Playbooks) -> None:
     run = playbook("create", name="task1", provision=False).succeeded()
-    assert re.search(r"pixels\.sandbox\.destroy -e name=task1", run.stdout), run.stdout
+    assert re.search(r"pixels\.sandbox\.destroy -e container=task1", run.stdout), run.stdout
     assert "ssh " not in run.stdout, "a bare container has no SSH server to send anybody to"
 
 
@@ -83,6 +84,8 @@ def test_list(playbook: Playbooks) -> None:
     assert rows["task2"][1] == "stopped"
     only = playbook("list", name="task1").succeeded().stdout
     assert "task1" in only and "task2" not in only
+    assert "Not there: " not in only
+    assert "Not there: task3, task4\n" in playbook("list", container="task1,task3,task4").succeeded().stdout
 
 
 @pytest.mark.parametrize(
@@ -213,4 +216,13 @@ def test_restricted_by_configuration_is_refused_too(playbook: Playbooks, lab: Ru
     run = playbook("create", container="task1", provision=False, env={"PIXELS_NETWORK_EGRESS": "agent"})
     assert run.rc == 2
     assert "egress agent" in run.failures()[0]
+    assert lab.instances() == {}
+
+
+def test_without_a_key_to_get_in_with_nothing_is_made(playbook: Playbooks, lab: RunningLab) -> None:
+    for key in (playbook.home / ".ssh").iterdir():
+        key.unlink()
+    run = playbook("create", container="task1", provision=True)
+    assert run.rc == 2
+    assert "ssh-keygen" in run.failures()[0]
     assert lab.instances() == {}

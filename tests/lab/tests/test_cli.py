@@ -61,6 +61,7 @@ def test_what_it_hands_over(directory: Path, capsys: pytest.CaptureFixture[str])
     assert shown["PIXELS_TRUENAS_PORT"] == str(lab.port)
     assert shown["PIXELS_TRUENAS_CA_FILE"] == str(directory / "tls" / "ca.pem")
     assert shown["PIXELS_DEFAULT_IMAGE"] == "debian/12"
+    assert shown["PIXELS_PROVISION_ENABLED"] == "false", "an entry in memory cannot be opened to SSH"
     assert "INCUS_DIR" not in shown
     assert key not in capsys.readouterr().out
     assert key not in (directory / "lab.json").read_text()

@@ -88,6 +88,8 @@ class Handover:
             "PIXELS_TRUENAS_INSECURE": "false",
             "PIXELS_TRUENAS_CA_FILE": self.ca_file,
             "PIXELS_DEFAULT_IMAGE": self.default_image,
+            # An entry in memory cannot be opened to SSH. Empty is not set: it undoes what another lab's file said in the same shell.
+            "PIXELS_PROVISION_ENABLED": "" if self.incus_dir else "false",
         }
         if self.incus_dir:
             values["INCUS_DIR"] = self.incus_dir

@@ -198,6 +198,12 @@ class TestConfiguration:
         assert result["failed"] is True
         assert text in result["msg"]
 
+    def test_an_unknown_name_in_settings_is_refused(self, task: Run, driver: FakeDriver) -> None:
+        result = task({"name": "a", "settings": {"pixels_default_cpus": "3"}, **CONNECTION})
+        assert result["error"]["type"] == "Invalid"
+        assert "did you mean pixels_default_cpu?" in result["msg"]
+        assert driver.calls == []
+
     def test_a_broken_file_is_a_failure(self, task: Run, tmp_path: Path) -> None:
         file = tmp_path / "config" / "pixels" / "config.toml"
         file.parent.mkdir(parents=True)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -175,6 +176,17 @@ class TestFirstStart:
         driver.fail("create", lost("create"), "half")
         assert go(driver, want()) == ["created", "started"]
         assert_there(driver, want(), "running")
+
+    @pytest.mark.parametrize("error", [lost("create"), job_failed("create")], ids=["lost", "failed"])
+    def test_the_settings_that_came_after_the_create_are_made_up_for(self, error: Exception) -> None:
+        """A stopped container that is to start with the appliance takes two calls there: the second one may be what was lost."""
+        driver = FakeDriver()
+        driver.on_call = lambda operation, name: (
+            operation == "create" and driver.containers.update({name: replace(ours("task1", "stopped"), autostart=False)})
+        )
+        driver.fail("create", error)
+        assert go(driver, want("present")) == ["created", "updated"]
+        assert driver.containers["px-task1"].autostart is True
 
     def test_a_name_that_was_taken_meanwhile_by_us(self) -> None:
         """An earlier run's create went on after it was killed."""

@@ -74,6 +74,13 @@ def test_by_name_status_and_owner(driver: FakeDriver) -> None:
     assert names(go(driver, owner="me")) == ["a"]
 
 
+def test_what_a_filter_leaves_out_is_not_missing(driver: FakeDriver) -> None:
+    """D28: "exists, and is stopped" is not "does not exist"."""
+    result = go(driver, name=["a", "b", "c", "zz"], status=["running"])
+    assert (names(result), result["missing"]) == (["a"], ["c", "zz"])
+    assert go(driver, name=["a", "c"], owner="you", all=True)["missing"] == []
+
+
 def test_a_service_that_is_down_is_no_empty_list(driver: FakeDriver) -> None:
     driver.fail("list", NotReady("ERROR"))
     with pytest.raises(NotReady):

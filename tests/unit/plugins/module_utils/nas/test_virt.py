@@ -16,6 +16,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.endpoint import
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.errors import (
     Busy,
     CallTimeout,
+    ConnectionFailed,
     JobFailed,
     NotFound,
     OutcomeUnknown,
@@ -149,6 +150,19 @@ class TestCreate:
             result=[{"id": 4, "arguments": [{"name": "px-other"}]}, {"id": 5, "arguments": [{"name": "px-task1"}]}],
         )
         api.expect("call", "core.job_abort", 5)
+        with pytest.raises(CallTimeout):
+            driver.create(ContainerSpec("px-task1", "debian/12"))
+
+    def test_an_abort_that_fails_does_not_hide_the_time_out(self, api: ScriptedApi, driver: VirtDriver) -> None:
+        api.expect("job", "virt.instance.create", ..., error=CallTimeout("virt.instance.create", 930.0, job_id=5))
+        api.expect("read", "core.get_jobs", ..., result=[{"id": 5, "arguments": [{"name": "px-task1"}]}])
+        api.expect("call", "core.job_abort", 5, error=ConnectionFailed("gone"))
+        with pytest.raises(CallTimeout, match="job 5"):
+            driver.create(ContainerSpec("px-task1", "debian/12"))
+
+    def test_a_create_that_was_never_sent_aborts_nobody_elses(self, api: ScriptedApi, driver: VirtDriver) -> None:
+        """The job of that name which runs is then another controller's."""
+        api.expect("job", "virt.instance.create", ..., error=CallTimeout("virt.instance.create", 120.0))
         with pytest.raises(CallTimeout):
             driver.create(ContainerSpec("px-task1", "debian/12"))
 

@@ -328,6 +328,17 @@ class TestInterrupt:
             server.wait_for(lambda: server.named(CREATE))
         server.wait_for(lambda: server.named("core.job_abort"), "the abort")
 
+    def test_closing_stops_the_job_of_another_thread(self, server: Any, client: BrokerClient, kit: Any) -> None:
+        """A task that runs out of time is ended in its main thread, while those of its containers wait for their jobs."""
+        server.on(CREATE, kit.job(held=True))
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(client.job, CREATE, {"name": "px-a"})
+            server.wait_for(lambda: server.named(CREATE))
+            client.close()
+            with pytest.raises(errors.OutcomeUnknown):
+                result.result(10)
+        server.wait_for(lambda: server.named("core.job_abort"), "the abort")
+
     def test_half_a_request_is_not_obeyed(self, server: Any, client: BrokerClient, place: Path) -> None:
         server.on("x.read", 1)
         server.on("x.change", 1)

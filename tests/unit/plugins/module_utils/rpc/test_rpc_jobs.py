@@ -283,6 +283,16 @@ class TestInterrupt:
                 result.result(10)
         assert server.named("core.job_abort")[0].params == [100]
 
+    def test_closing_the_session_tells_the_jobs_of_other_threads_to_stop(self, server: Any, session: Session, kit: Any) -> None:
+        server.on(CREATE, kit.job(held=True))
+        with ThreadPoolExecutor() as pool:
+            result = pool.submit(session.job, CREATE, SPEC)
+            server.wait_for(lambda: session.book._watched, "following")
+            session.close()
+            with pytest.raises(Stopped):
+                result.result(10)
+        assert server.named("core.job_abort")[0].params == [100]
+
 
 def test_many_jobs_at_once_get_their_own_results(server: Any, session: Session, kit: Any) -> None:
     async def start(call: Any) -> Any:
