@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / ".collections")]
 
 from playbook import Playbooks, clean_environment, make_home  # noqa: E402
-from running_lab import RunningLab  # noqa: E402
+from running_lab import REAL_LAB, RunningLab, real_lab_for_me  # noqa: E402
 
 CALLS = 200
 
@@ -76,31 +76,31 @@ def _address(environment: dict[str, str], name: str) -> str:
     return done.stdout.strip()
 
 
-def _incus_launch(environment: dict[str, str], image: str, name: str) -> None:
-    limits = ["-c", "limits.cpu=2", "-c", "limits.memory=2GiB"]
-    subprocess.run(["incus", "launch", image, name, *limits], env=environment, check=True, capture_output=True)
+def _incus_launch(environment: dict[str, str], image: str, pool: str, name: str) -> None:
+    options = ["-s", pool, "-c", "limits.cpu=2", "-c", "limits.memory=2GiB"]
+    subprocess.run(["incus", "launch", image, name, *options], env=environment, check=True, stdout=subprocess.DEVNULL)
     while not _address(environment, name):
         pass  # each look takes a few hundredths of a second by itself
 
 
 def bench_containers(timings: Timings, home: Path, rounds: int) -> None:
     subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "up"], check=True)
-    lab = RunningLab(Path(os.environ.get("PIXELS_E2E_LAB", ROOT / ".cache" / "e2e")))
+    lab = RunningLab(REAL_LAB)
     lab.reset()
     key = {"PIXELS_SSH_KEY": str(home / ".ssh" / "id_ed25519")}
     playbook = Playbooks(home, {**lab.env, **key}, timeout=600)
     incus = clean_environment(home, INCUS_DIR=lab.env["INCUS_DIR"])
+    image, pool = _fingerprint(incus), lab.ask("virt.global.config")["pool"]
     for _round in range(rounds):
         timings.measure(EMPTY, lambda: playbook.tasks({"name": "Nothing", "ansible.builtin.meta": "noop"}).succeeded())
-        timings.measure(BARE, lambda: playbook("create", name="bench1", provision=False).succeeded())
-        timings.measure(AGAIN_BARE, lambda: _unchanged(playbook, name="bench1", provision=False))
-        timings.measure(SSH, lambda: playbook("create", name="bench2").succeeded())
-        timings.measure(AGAIN, lambda: _unchanged(playbook, name="bench2"))
+        timings.measure(BARE, lambda: playbook("create", container="bench1", provision=False).succeeded())
+        timings.measure(AGAIN_BARE, lambda: _unchanged(playbook, container="bench1", provision=False))
+        timings.measure(SSH, lambda: playbook("create", container="bench2").succeeded())
+        timings.measure(AGAIN, lambda: _unchanged(playbook, container="bench2"))
         if shutil.which("incus"):
-            image = _fingerprint(incus)
-            timings.measure(INCUS, lambda image=image: _incus_launch(incus, image, "bench3"))  # type: ignore[misc]
+            timings.measure(INCUS, lambda: _incus_launch(incus, image, pool, "bench3"))
             subprocess.run(["incus", "delete", "--force", "bench3"], env=incus, check=True, capture_output=True)
-        timings.measure(DESTROY, lambda: playbook("destroy", name=["bench1", "bench2"]).succeeded())
+        timings.measure(DESTROY, lambda: playbook("destroy", container=["bench1", "bench2"]).succeeded())
 
 
 def _fingerprint(incus: dict[str, str]) -> str:
@@ -170,7 +170,8 @@ def main() -> int:
         bench_calls(timings, directory, rounds)
         if os.geteuid() == 0 and sys.platform == "linux":
             print("Containers:")
-            bench_containers(timings, directory / "home", rounds)
+            with real_lab_for_me():
+                bench_containers(timings, directory / "home", rounds)
         else:
             print("\n!! LEFT OUT: everything with containers, which needs root on Linux\n")
         show(timings, rounds)

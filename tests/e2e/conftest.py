@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from playbook import Playbooks, make_home
-from running_lab import ROOT, RunningLab
+from running_lab import REAL_LAB, ROOT, RunningLab, real_lab_for_me
 
 
 def _reason_against() -> str | None:
@@ -27,17 +27,18 @@ def _reason_against() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def real_lab() -> RunningLab:
+def real_lab() -> Iterator[RunningLab]:
     """The lab with real containers, empty of containers; it runs on afterwards (`tests/tools/real_lab.sh down` stops it)."""
     reason = _reason_against()
     if reason:
         if os.environ.get("PIXELS_TEST_REAL") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
-    subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "up"], check=True, timeout=1200)
-    lab = RunningLab(Path(os.environ.get("PIXELS_E2E_LAB", ROOT / ".cache" / "e2e")))
-    lab.reset()
-    return lab
+    with real_lab_for_me():
+        subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "up"], check=True, timeout=1200)
+        lab = RunningLab(REAL_LAB)
+        lab.reset()
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ The tests talk to it in words of their own (a dozen lines of JSON-RPC): they mus
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -24,6 +25,16 @@ from urllib.error import HTTPError
 import websocket
 
 ROOT = Path(__file__).resolve().parents[2]
+REAL_LAB = Path(os.environ.get("PIXELS_E2E_LAB") or ROOT / ".cache" / "e2e")
+
+
+@contextlib.contextmanager
+def real_lab_for_me() -> Iterator[None]:
+    """One user at a time of the lab with real containers: each begins by emptying it."""
+    REAL_LAB.parent.mkdir(parents=True, exist_ok=True)
+    with Path(f"{REAL_LAB}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def parse_exports(text: str) -> dict[str, str]:
