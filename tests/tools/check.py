@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from checks import ROOT, WORK, Check, all_checks
+from checks import WORK, Check, all_checks
 from processes import run_logged
 from results import Result, read_junit
 

@@ -39,7 +39,10 @@ ${bold}*************************************************************************
 NOTE
     fi
 fi
-[ "${ENGINE:-auto}" = memory ] && real=no
+bare=''
+if [ "${ENGINE:-auto}" = memory ]; then
+    real=no bare=' -e provision=false'
+fi
 
 step "A TrueNAS-compatible lab on this machine"
 tests/tools/lab.sh up
@@ -81,7 +84,7 @@ Go on in a shell that knows the lab:
 NEXT
 [ $real = no ] || echo "  ansible-playbook playbooks/exec.yml -e container=$name -e cmd='ls -la'"
 cat <<NEXT
-  ansible-playbook playbooks/create.yml -e container=another
+  ansible-playbook playbooks/create.yml -e container=another$bare
   ansible-playbook playbooks/list.yml
 
 Clean up:

@@ -54,10 +54,7 @@ up)
         fi
         engine=incus
     fi
-    if ! command -v ssh-keygen >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing openssh-client ..." >&2
-        { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends openssh-client; } >/dev/null
-    fi
+    command -v ssh-keygen >/dev/null || "$root/tests/tools/apt_install.sh" openssh-client
     lab up --dir "$dir" --engine "$engine" ${VERSION:+--version "$VERSION"}
     provide_key
     echo "The tools:   export PATH=$root/.venv/bin:\$PATH"

@@ -2,10 +2,7 @@
 # Runs shellcheck over every shell script; installed from the distribution when root and it is missing, left out with a word otherwise.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if ! command -v shellcheck >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends shellcheck ||
-        { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends shellcheck; }
-fi
+command -v shellcheck >/dev/null || tests/tools/apt_install.sh shellcheck || true
 if ! command -v shellcheck >/dev/null; then
     echo "LEFT OUT: shellcheck is not installed"
     exit 0

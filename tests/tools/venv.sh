@@ -28,23 +28,9 @@ find_python() {
     return 1
 }
 
-as_root_on_debian() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
-
-apt_install() {
-    say "Installing $* (apt-get) ..."
-    local log
-    log=$(mktemp)
-    if ! { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends "$@"; } >"$log" 2>&1; then
-        tail -n 20 "$log" >&2
-        rm -f "$log"
-        return 1
-    fi
-    rm -f "$log"
-}
-
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     if ! python=$(find_python); then
-        if as_root_on_debian && apt_install python3 python3-venv && python=$(find_python); then
+        if tests/tools/apt_install.sh python3 python3-venv && python=$(find_python); then
             :
         else
             say "No Python of at least 3.11 was found. Install one (Debian 12, Ubuntu 24.04 and newer: apt-get install python3 python3-venv),"
@@ -54,7 +40,7 @@ if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     fi
     if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-        if ! as_root_on_debian || ! { apt_install "python$version-venv" || apt_install python3-venv; }; then
+        if ! tests/tools/apt_install.sh "python$version-venv" && ! tests/tools/apt_install.sh python3-venv; then
             say "$python cannot make virtual environments (its module ensurepip is missing). On Debian and Ubuntu: apt-get install python$version-venv"
             exit 1
         fi
