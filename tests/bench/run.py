@@ -171,7 +171,10 @@ def main() -> int:
         if os.geteuid() == 0 and sys.platform == "linux":
             print("Containers:")
             with real_lab_for_me():
-                bench_containers(timings, directory / "home", rounds)
+                try:
+                    bench_containers(timings, directory / "home", rounds)
+                finally:
+                    subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "down"], check=True, stdout=subprocess.DEVNULL)
         else:
             print("\n!! LEFT OUT: everything with containers, which needs root on Linux\n")
         show(timings, rounds)
