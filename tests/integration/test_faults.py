@@ -100,6 +100,11 @@ def test_d12_nothing_is_destroyed_after_a_stop_that_failed(fault: str, playbook:
     _run(playbook, "started").succeeded()
     since = lab.mark()
     with lab.broken("virt.instance.stop", fault, times=None):
+        refused = _run(playbook, "stopped")
+        assert refused.failed == 1, refused.output
+        assert "virt.instance.delete" not in lab.changes(since)
+        assert lab.instances()["px-task1"]["status"] == "RUNNING"
+        since = lab.mark()
         broken = _run(playbook, "absent")
     if broken.failed:
         assert "virt.instance.delete" not in lab.changes(since)
