@@ -2,29 +2,55 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The mark of ownership: an environment variable of the container, kept by the appliance.
 
-A container of our prefix without it belongs to somebody else and is never touched. It also remembers the image that was asked
-for, which the appliance itself tells only in the words of the image.
+A container of our prefix without it belongs to somebody else and is never touched. It also remembers what the appliance has no field
+for, and as a part of the environment of the container's first process it tells the container itself which one it is.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 KEY = "PIXELS_SANDBOX"
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What the mark says. `image` is None for an adopted container."""
+    """What the mark says. Everything but `id` may be missing, and in an adopted container that too."""
 
-    image: str | None = None
+    image: str | None = None  # what was asked for; the appliance itself tells only the words of the image
     owner: str | None = None
+    id: str | None = None  # its identity: new whenever a container is made, whatever it is made of
+    name: str | None = None  # of the instance
+    source: str | None = None  # base:ready or base: what it is a clone of, as it was asked for
+    making: str | None = None  # the lease of whoever is making it; it has never been started
+    expires: int | None = None  # seconds since 1970
+    scrub: str | None = None  # which of the source's traces the container is to remove: None is all, "" none
 
     def text(self) -> str:
-        values = {key: value for key, value in (("image", self.image), ("owner", self.owner)) if value is not None}
-        return json.dumps(values, separators=(",", ":"), sort_keys=True)
+        values = {key: getattr(self, field) for key, field, _kind in _FIELDS}
+        return json.dumps({key: value for key, value in values.items() if value is not None}, separators=(",", ":"), sort_keys=True)
+
+
+# The keys, in which field they go, and what they have to be.
+_FIELDS: tuple[tuple[str, str, type], ...] = (
+    ("image", "image", str),
+    ("owner", "owner", str),
+    ("id", "id", str),
+    ("name", "name", str),
+    ("from", "source", str),
+    ("making", "making", str),
+    ("expires", "expires", int),
+    ("scrub", "scrub", str),
+)
+
+
+def new_id() -> str:
+    """An identity that no other container has."""
+    return secrets.token_hex(8)
 
 
 def read(environment: Mapping[str, str]) -> Marker | None:
@@ -38,8 +64,8 @@ def read(environment: Mapping[str, str]) -> Marker | None:
         values = None
     if not isinstance(values, dict):
         return Marker()
-    image, owner = values.get("image"), values.get("owner")
-    return Marker(image if isinstance(image, str) else None, owner if isinstance(owner, str) else None)
+    known: dict[str, Any] = {field: values[key] for key, field, kind in _FIELDS if type(values.get(key)) is kind}
+    return Marker(**known)
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:

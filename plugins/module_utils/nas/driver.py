@@ -20,6 +20,7 @@ from .errors import DriverError, NotReady, Refused, Unsupported
 if TYPE_CHECKING:
     from ..rpc.api import OnProgress
     from ..rpc.shell import ShellResult
+    from .storage import Storage
 
 __all__ = [
     "Address",
@@ -123,6 +124,7 @@ class Driver(Protocol):
 
     version: str  # 25.10.6
     endpoint: Any  # the rpc Endpoint that it talks to
+    storage: Storage  # its ZFS
 
     def preflight(self) -> None:
         """Raise unless the appliance can run containers."""
@@ -141,6 +143,10 @@ class Driver(Protocol):
 
     def create(self, spec: ContainerSpec, *, start: bool = True, on_progress: OnProgress | None = None) -> None:
         """Make it; it is running afterwards if `start`, else stopped. A failure may leave a part of it behind."""
+
+    def clone(self, spec: ContainerSpec, snapshot: str, *, on_progress: OnProgress | None = None) -> None:
+        """Make a container of that spec whose data is a clone of the snapshot. It is stopped afterwards, and whatever the spec says it does
+        not start with the appliance yet. A failure may leave a part of it behind, which has never been started."""
 
     def start(self, container: Container, *, on_progress: OnProgress | None = None) -> None:
         """Start a stopped one."""

@@ -45,3 +45,11 @@ class Refused(DriverError):
         if self.allowed:
             text += f"; allowed: {', '.join(self.allowed)}"
         super().__init__(text)
+
+
+class AlreadyExists(DriverError):
+    """A snapshot or data set of that name is there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} exists already")

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the collection asks of an appliance's ZFS, in one set of words for every version of TrueNAS.
+
+Three services stand behind it: `zfs.snapshot.*` (25.04), `pool.snapshot.*` (25.10 and later) and, for data sets, partly private ones.
+The rules are ZFS's own: a clone keeps the snapshot alive that it was made of, a rollback goes past nothing newer unless told to,
+a promotion moves snapshots from the origin to the clone. Names here are full ones: `tank/.ix-virt/containers/px-task1@pixels-ready`.
+
+Errors are the types of `rpc.errors`. A missing snapshot or data set is never an empty answer, except where that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from .driver import Container
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as it is now."""
+
+    dataset: str
+    name: str  # behind the @
+    txg: int  # the order in which snapshots were made: a larger one is newer
+    created: int  # seconds since 1970
+    used: int | None = None  # bytes that nothing else holds: what its removal would give back
+    referenced: int | None = None  # bytes that can be reached through it
+    clones: tuple[str, ...] = ()  # data sets that were made of it and need it
+    held: bool = False  # somebody has put a hold on it: it cannot be destroyed
+    deferred: bool = False  # destroyed already; it only lives on until its last clone is gone
+
+    @property
+    def id(self) -> str:
+        return f"{self.dataset}@{self.name}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as it is now."""
+
+    name: str
+    origin: str | None = None  # the snapshot that it is a clone of
+
+
+class Storage(Protocol):
+    """The operations. Safe to use from several threads. After each returned, what it promises is true."""
+
+    def dataset_of(self, container: Container) -> str:
+        """The data set that a container's data lies in. It need not exist."""
+
+    def parent_of(self, container: Container) -> str:
+        """The data set below which one of ours may be parked: the parent of the one that has all containers of that pool."""
+
+    def snapshots(self, datasets: Iterable[str] = (), *, prefixes: Iterable[str] = ()) -> Sequence[Snapshot]:
+        """All snapshots of these data sets and of those whose names begin so, oldest first, in one call. One that is missing has none."""
+
+    def datasets(self, parents: Iterable[str]) -> Sequence[Dataset]:
+        """Everything below these data sets, at any depth, without themselves. A parent that is missing has nothing below it."""
+
+    def snapshot(self, dataset: str, name: str) -> None:
+        """Take one. That one of that name exists already is `AlreadyExists`."""
+
+    def destroy_snapshot(self, snapshot: str, *, defer: bool = False) -> None:
+        """Remove one; with `defer` one that clones need goes with the last of them. That it was gone already is fine."""
+
+    def rollback(self, snapshot: str, *, newer: bool = False) -> None:
+        """Take the data set of a stopped container back to it; with `newer` the snapshots after it are destroyed, never a clone of them."""
+
+    def clone(self, snapshot: str, dataset: str) -> None:
+        """Make a data set of it."""
+
+    def promote(self, dataset: str) -> None:
+        """Let a clone and its origin change roles: the origin's snapshots up to the one it was made of are the clone's afterwards."""
+
+    def rename(self, dataset: str, new_name: str) -> None:
+        """Rename a data set of a container that is stopped."""
+
+    def destroy_dataset(self, dataset: str, *, recursive: bool = False) -> None:
+        """Remove one; with `recursive` its snapshots too, never a clone of them. That it was gone already is fine."""
