@@ -214,7 +214,33 @@ class RunningLab:
         return {entry["name"]: entry for entry in self.ask("virt.instance.query")}
 
     def instance(self, name: str) -> dict[str, Any] | None:
-        return self.instances().get(name)
+        found = self.ask("virt.instance.query", [["id", "=", name]])
+        return found[0] if found else None
+
+    def datasets(self) -> dict[str, str | None]:
+        """What holds or held the data of a container, wherever it lies, with the snapshot that it is a clone of."""
+        return {item["name"]: item["origin"] for item in self.state()["datasets"] if item["data"] or "/deleted/containers/" in item["name"]}
+
+    def snapshots(self) -> dict[str, dict[str, Any]]:
+        """All but those of images and of the pools' own structure: clones, deferred, holds."""
+        known = self.datasets()
+        return {item["name"]: item for item in self.state()["snapshots"] if item["name"].partition("@")[0] in known}
+
+    def nightly(self, name: str = "auto-2026-11-23_00-00", pool: str = "tank", *, held: bool = False) -> None:
+        """A snapshot of the whole pool, as an appliance's periodic task takes it; no event tells of it."""
+        self.state(snapshot={"dataset": pool, "name": name, "recursive": True, "held": held})
+
+    def dataset(self, instance: str, pool: str = "tank") -> str:
+        return f"{pool}/.ix-virt/containers/{instance}"
+
+    def write(self, dataset: str, path: str, text: str | None) -> None:
+        """A file in a dataset of the memory engine; None removes it."""
+        self.state(write={"dataset": dataset, "path": path, "text": text})
+
+    def read(self, dataset: str, path: str) -> str | None:
+        """A file in a dataset or snapshot of the memory engine."""
+        text = self.state(read={"dataset": dataset, "path": path})["read"]
+        return None if text is None else str(text)
 
     def job(self, method: str, *params: Any) -> dict[str, Any]:
         """Start a job and wait until it has ended."""
@@ -227,10 +253,11 @@ class RunningLab:
                 self.ask("core.job_wait", ident)
 
     def reset(self) -> None:
-        """As new: no fault, no instance, no memory of logins, everything switched back."""
+        """As new: no fault, no instance, no dataset, no snapshot, no memory of logins, everything switched back."""
         self.clear()
-        self.state(virt_state="INITIALIZED", reset_rate_limit=True)
+        self.state(virt_state="INITIALIZED", reset_rate_limit=True, clear_storage=True)
         for name, entry in self.instances().items():
             if entry["status"] != "STOPPED":
                 self.job("virt.instance.stop", name, {"force": True, "timeout": -1})
             self.job("virt.instance.delete", name)
+        self.state(clear_storage=True)

@@ -22,6 +22,11 @@ class Allowed:
         )
 
 
+_STAND_IN = "the recorder's storage was a stand-in with a few properties; an appliance shows them all"
 ALLOWED: list[Allowed] = [
+    Allowed("pool-snapshot", "*", "*properties.guid", _STAND_IN),
+    Allowed("pool-snapshot", "*", "*properties.defer_destroy", _STAND_IN),
+    Allowed("pool-snapshot", "*", "*properties.userrefs", _STAND_IN),
+    Allowed("pool-snapshot", "*", "*properties.clones", _STAND_IN),
     Allowed("system-and-choices", "1[56]", "result.*", "the recorder's image server held images of its own invention"),
 ]

@@ -1,105 +1,22 @@
-"""Real containers: the daemon's life, the image, the engine. Needs root on Debian or Ubuntu."""
+"""Real containers: the image, the engine, its shells."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from incus_support import IMAGE, REAL, address, ask, drive, running
 
-from truenas_lab import cli
 from truenas_lab.engine.base import EngineError, EngineInstance
 from truenas_lab.engine.incus import IncusEngine
-from truenas_lab.handover import Handover
-from truenas_lab.host import incusd, packages, setup, trust
+from truenas_lab.host import incusd, trust
 from truenas_lab.host.place import Place
-from truenas_lab.host.processes import belonging_to, wait_for_end
-from truenas_lab.host.run import run
+from truenas_lab.host.processes import belonging_to
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(bool(packages.look().fatal), reason=f"no real containers here: {'; '.join(packages.look().fatal)}"),
-]
-
-CACHE = Path(os.environ.get("PIXELS_LAB_CACHE") or Path(__file__).resolve().parents[3] / ".cache" / "lab")
-IMAGE = "debian/12"
-LIMIT = 60
-Scenario = Callable[[IncusEngine], Awaitable[Any]]
-
-
-def up(directory: Path) -> Handover:
-    assert cli.main(["up", "--dir", str(directory), "--engine", "incus", "--cache", str(CACHE)]) == 0
-    found = Handover.load(directory)
-    assert found is not None
-    return found
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="lab-") as name:
-        directory = Path(name) / "l"
-        try:
-            up(directory)
-            yield directory
-        finally:
-            assert cli.main(["destroy", "--dir", str(directory)]) == 0
-
-
-@pytest.fixture
-def place(lab: Path) -> Place:
-    found = Place.recorded(lab)
-    assert found is not None
-    return found
-
-
-def drive(place: Place, scenario: Scenario) -> Any:
-    """Run a scenario with an engine of its own; whatever containers it leaves are removed."""
-
-    async def main() -> Any:
-        engine = setup.engine(place)
-        await engine.start()
-        try:
-            return await asyncio.wait_for(scenario(engine), LIMIT)
-        finally:
-            for item in await engine.instances(state=False):
-                if item.status != "STOPPED":
-                    await engine.stop_instance(item.name, timeout=-1, force=True)
-                await engine.delete(item.name)
-            await engine.close()
-
-    return asyncio.run(main())
-
-
-async def address(engine: IncusEngine, name: str) -> str:
-    """Incus announces no addresses: ask until there is one; the scenario's time limit ends it."""
-    while True:
-        network = (await engine.instance(name)).network or {}
-        for item in network.get("eth0", {}).get("addresses", []):
-            if item["scope"] == "global":
-                return str(item["address"])
-        await asyncio.sleep(0.1)
-
-
-async def ask(engine: IncusEngine, name: str, script: str) -> str:
-    """What a script prints."""
-    shell = await engine.shell(name, "sh")
-    await shell.write(b"stty -echo -onlcr; PS1=; echo BEG''IN; " + script.encode() + b"\necho EN''D; exit\n")
-    output = b""
-    async for chunk in shell.read():
-        output += chunk
-    await shell.close()
-    return output.partition(b"BEGIN\n")[2].rpartition(b"END\n")[0].decode()
-
-
-async def running(engine: IncusEngine, name: str, **config: str) -> str:
-    await engine.create(name, IMAGE, {key.replace("_", "."): value for key, value in config.items()}, {}, "tank")
-    await engine.start_instance(name)
-    return await address(engine, name)
+pytestmark = REAL
 
 
 # -- containers -----------------------------------------------------------------------------------------------------
@@ -305,119 +222,3 @@ def test_a_command_that_does_not_exist_ends_with_incus_text(place: Place) -> Non
         assert b"Error" in output
 
     drive(place, scenario)
-
-
-# -- the daemon's life ----------------------------------------------------------------------------------------------
-
-
-def test_down_leaves_nothing_and_up_brings_everything_back(lab: Path, place: Place) -> None:
-    async def make() -> None:
-        engine = setup.engine(place)
-        await engine.start()
-        for name, autostart in (("px-auto", "true"), ("px-plain", "false")):
-            await engine.create(name, IMAGE, {"user.autostart": autostart}, {}, "tank")
-            await engine.start_instance(name)
-        await engine.close()
-
-    asyncio.run(make())
-    server = Handover.load(lab)
-    assert server is not None
-    assert cli.main(["down", "--dir", str(lab)]) == 0
-    assert not server.running
-    assert incusd.remains(place) == []
-    assert place.bridge not in run(["nft", "list", "ruleset"])
-    assert cli.main(["status", "--dir", str(lab)]) == cli.NOT_RUNNING
-    up(lab)
-
-    async def scenario(engine: IncusEngine) -> None:
-        found = {item.name: item.status for item in await engine.instances(state=False)}
-        assert found == {"px-auto": "RUNNING", "px-plain": "STOPPED"}  # as an appliance does at boot
-        await address(engine, "px-auto")
-
-    drive(place, scenario)
-
-
-def test_a_killed_daemon_is_replaced(lab: Path, place: Place) -> None:
-    async def scenario(engine: IncusEngine) -> None:
-        await running(engine, "px-a")
-        await ask(engine, "px-a", "touch /run/before")
-        process = incusd.daemon(place)
-        assert process is not None
-        process.signal(signal.SIGKILL)
-        assert wait_for_end([process], 10) == []
-        await asyncio.to_thread(up, lab)
-        assert incusd.daemon(place) not in (None, process)
-        # The container has lived through it, and is under command again.
-        assert await ask(engine, "px-a", "ls /run/before") == "/run/before\n"
-        assert await address(engine, "px-a")
-        await engine.stop_instance("px-a", timeout=30, force=False)
-
-    drive(place, scenario)
-
-
-def test_down_after_a_crash_leaves_nothing_either(lab: Path, place: Place) -> None:
-    async def make() -> list[Path]:
-        engine = setup.engine(place)
-        await engine.start()
-        await running(engine, "px-a", boot_autostart="false")
-        groups = incusd.control_groups((await engine.instance("px-a")).raw["state"]["pid"])
-        await engine.close()
-        return groups
-
-    groups = asyncio.run(make())
-    assert groups
-    process = incusd.daemon(place)
-    assert process is not None
-    process.signal(signal.SIGKILL)
-    assert wait_for_end([process], 10) == []
-    assert cli.main(["down", "--dir", str(lab)]) == 0
-    assert incusd.remains(place) == []
-    assert [group for group in groups if group.exists()] == []
-    up(lab)
-
-    async def scenario(engine: IncusEngine) -> None:
-        await engine.start_instance("px-a")
-        assert await address(engine, "px-a")
-
-    drive(place, scenario)
-
-
-def test_a_second_lab_and_the_users_own_incus_are_never_touched(lab: Path, place: Place) -> None:
-    own = Path("/var/lib/incus")
-    before = sorted(path.name for path in own.iterdir()) if own.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="second-") as name:
-        other = Path(name) / ("a-long-name-" * 6)  # too long for a unix socket below it
-        try:
-            up(other)
-            there = Place.recorded(other)
-            assert there is not None
-            assert there.incus_dir.parent == Path("/var/lib")
-            assert (there.bridge, there.subnet, there.incus_dir) != (place.bridge, place.subnet, place.incus_dir)
-
-            async def scenario(engine: IncusEngine) -> None:
-                await running(engine, "px-a")
-                assert [item.name for item in await engine.instances(state=False)] == ["px-a"]
-
-            drive(there, scenario)
-            assert cli.main(["destroy", "--dir", str(other)]) == 0
-            assert incusd.remains(there) == []
-            assert not there.incus_dir.exists()
-            assert not other.exists()
-        finally:
-            cli.main(["destroy", "--dir", str(other)])
-    assert incusd.daemon(place) is not None
-    assert belonging_to(place.incus_dir, ["dnsmasq"])
-    assert (sorted(path.name for path in own.iterdir()) if own.is_dir() else None) == before
-
-    async def still(engine: IncusEngine) -> None:
-        await running(engine, "px-a")
-
-    drive(place, still)
-
-
-def test_up_twice_changes_nothing(lab: Path, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    first, daemon = up(lab), incusd.daemon(place)
-    capsys.readouterr()
-    second = up(lab)
-    assert (second.pid, incusd.daemon(place)) == (first.pid, daemon)
-    assert "building" not in capsys.readouterr().out

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from truenas_lab.engine.base import EngineError
 from truenas_lab.testing import RunningLab
 
 CREATE = {"name": "px-a", "image": "debian/12"}
@@ -148,5 +150,28 @@ def test_twenty_at_once_do_not_disturb_each_other(in_lab):
         for ident in ids[5:]:
             await client.finished(ident)
         assert await client.call("virt.instance.query", [["status", "=", "RUNNING"]], {"count": True}) == 20
+
+    in_lab(scenario)
+
+
+def test_who_asks_for_one_instance_does_not_ask_for_all(in_lab):
+    """A fleet is waited for by asking for each of its members again and again."""
+
+    async def scenario(lab: RunningLab) -> None:
+        client = await lab.login()
+        await client.job("virt.instance.create", CREATE)
+
+        async def all_of_them(*, state: bool = True) -> list[Any]:
+            raise EngineError("nobody needs them all")
+
+        lab.engine.instances = all_of_them  # type: ignore[method-assign]
+        for filters in ([["id", "=", "px-a"]], [["name", "=", "px-a"], ["status", "=", "RUNNING"]]):
+            assert [item["name"] for item in await client.call("virt.instance.query", filters)] == ["px-a"]
+        assert await client.call("virt.instance.query", [["id", "=", "px-a"], ["status", "=", "STOPPED"]]) == []
+        for name in ("px-none", "", "px/a", "x" * 100):
+            assert await client.call("virt.instance.query", [["id", "=", name]]) == []
+        assert (await client.call("virt.instance.get_instance", "px-a"))["aliases"]
+        assert (await client.job("virt.instance.restart", "px-a", {"force": True}))["state"] == "SUCCESS"
+        assert (await client.error("virt.instance.query"))["data"]["reason"] == "[EFAULT] nobody needs them all"
 
     in_lab(scenario)

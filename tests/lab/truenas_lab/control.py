@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from .engine.base import EngineError
+from .engine.memory_volumes import MemoryVolumes
 from .faults import KINDS, Fault
+from .zfs.records import Step, ZfsError
+from .zfs.tree import Tree
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -32,6 +35,10 @@ class Control:
             "reset_rate_limit": self._reset_rate_limit,
             "drop_connections": self._drop_connections,
             "engine": self._engine,
+            "snapshot": self._snapshot,
+            "write": self._write,
+            "read": self._read,
+            "clear_storage": self._clear_storage,
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -50,7 +57,7 @@ class Control:
                 return web.json_response({"error": f"the header {HEADER} is missing or wrong"}, status=403)
             try:
                 return web.json_response(await handler(request))
-            except (ValueError, TypeError, EngineError) as exc:
+            except (ValueError, TypeError, KeyError, EngineError, ZfsError) as exc:
                 return web.json_response({"error": str(exc)}, status=400)
 
         return guarded
@@ -82,6 +89,7 @@ class Control:
             "jobs": [{"id": job.ident, "method": job.method.name, "state": job.state} for job in lab.jobs.all()],
             "keys": [{"id": key.ident, "name": key.name, "revoked": key.revoked} for key in lab.keys.all()],
             "instances": [{"name": item.name, "status": item.status} for item in await lab.engine.instances(state=False)],
+            **await lab.storage.shown(),
         }
 
     async def change_state(self, request: web.Request) -> Any:
@@ -123,12 +131,12 @@ class Control:
         return text
 
     async def _foreign(self, value: Any) -> Any:
-        """An instance that somebody else made: {"name", "image"?, "start"?, "environment"?, "config"?}; no event tells of it."""
+        """An instance that somebody else made: {"name", "image"?, "pool"?, "start"?, "environment"?, "config"?}; no event tells of it."""
         engine = self.lab.engine
         config = {"user.autostart": "false", **value.get("config", {})}
         config.update({f"environment.{key}": item for key, item in value.get("environment", {}).items()})
         image = value.get("image") or (await engine.images())[0].alias
-        await engine.create(value["name"], image, config, {}, engine.pools[0])
+        await engine.create(value["name"], image, config, {}, value.get("pool") or engine.pools[0])
         if value.get("start"):
             await engine.start_instance(value["name"])
         return value["name"]
@@ -152,4 +160,45 @@ class Control:
         if change is None:
             raise ValueError("this engine has nothing to set")
         change(value)
+        return True
+
+    # -- storage ------------------------------------------------------------------------------------------------
+    async def _snapshot(self, value: Any) -> Any:
+        """One that somebody else took: {"dataset", "name", "recursive"?, "held"?}; no event tells of it."""
+        name, label = value["dataset"], value["name"]
+
+        def operation(tree: Tree) -> list[Step]:
+            steps = tree.take(name, label, recursive=bool(value.get("recursive")))
+            if value.get("held"):
+                tree.hold(f"{name}@{label}", "somebody-else", recursive=bool(value.get("recursive")))
+            return steps
+
+        await self.lab.storage.change(name.partition("/")[0], operation)
+        return f"{name}@{label}"
+
+    async def _files(self, name: str) -> dict[str, str]:
+        volumes = self.lab.engine.volumes
+        if not isinstance(volumes, MemoryVolumes):
+            raise ValueError("the files of a real container are reached through the container")
+        tree = await self.lab.storage.settled(name.partition("/")[0])
+        if "@" in name:
+            return volumes.files_of_snapshot(tree.pool, tree.snapshot(name).guid)
+        return volumes.files(tree.dataset(name).volume)
+
+    async def _write(self, value: Any) -> Any:
+        """A file in a dataset: {"dataset", "path", "text"}; a null text removes it."""
+        files = await self._files(value["dataset"])
+        if value["text"] is None:
+            files.pop(value["path"], None)
+        else:
+            files[value["path"]] = str(value["text"])
+        return True
+
+    async def _read(self, value: Any) -> Any:
+        """Its text, or null where there is none; without "path" all files of a dataset or snapshot."""
+        files = await self._files(value["dataset"])
+        return files.get(value["path"]) if "path" in value else dict(files)
+
+    async def _clear_storage(self, _value: Any) -> Any:
+        await self.lab.storage.clear()
         return True

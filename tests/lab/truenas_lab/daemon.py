@@ -74,7 +74,7 @@ def _settings(wanted: Wanted) -> Settings:
 async def run_server(wanted: Wanted, ready_fd: int | None) -> None:
     """Serve until told to end. The daemon of the Incus engine has to run already."""
     place = Place.recorded(wanted.directory) if wanted.engine == "incus" else None
-    engine: Engine = setup.engine(place) if place else MemoryEngine()
+    engine: Engine = setup.engine(place) if place else MemoryEngine(pools=list(setup.POOLS))
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()

@@ -30,7 +30,7 @@ class Fault:
     method: str  # a name or a pattern: virt.instance.*
     fault: str
     times: int | None = 1  # None: until cleared
-    instance: str | None = None  # only calls about this instance
+    instance: str | None = None  # only calls about this instance, or about a dataset or snapshot of it
     seconds: float = 0.5
     code: int = CALL_ERROR
     errno: int = EFAULT
@@ -77,11 +77,27 @@ class Fault:
             raise self.error()
 
 
-def _instance(params: Any) -> str | None:
-    first = params[0] if isinstance(params, list) and params else None
-    if isinstance(first, dict):
-        first = first.get("name")
-    return first if isinstance(first, str) else None
+def _names(text: Any) -> set[str]:
+    """The instances that an argument names: by its name, or by a dataset or snapshot of it (`pixels.old.px-a` is one too)."""
+    if not isinstance(text, str):
+        return set()
+    last = text.partition("@")[0].rpartition("/")[2]
+    return {last, *last.split(".")} if "/" in text else {text}
+
+
+def _instances(method: str, params: Any) -> set[str]:
+    """Whom a call is about."""
+    found: set[str] = set()
+    for item in params if isinstance(params, list) else []:
+        if isinstance(item, dict):
+            for key in ("name", "dataset", "snapshot", "dataset_dst", "new_name"):
+                found |= _names(item.get(key))
+        elif isinstance(item, list) and method.startswith(("zfs.", "pool.")):
+            for condition in item:  # the filters of a query
+                found |= _names(condition[2]) if isinstance(condition, list) and len(condition) == 3 else set()
+        else:
+            found |= _names(item)
+    return found
 
 
 class Faults:
@@ -102,7 +118,9 @@ class Faults:
         for fault in self._faults:
             if fault.times is not None and fault.used >= fault.times:
                 continue
-            if not fnmatchcase(method, fault.method) or (fault.instance is not None and _instance(params) != fault.instance):
+            if not fnmatchcase(method, fault.method):
+                continue
+            if fault.instance is not None and fault.instance not in _instances(method, params):
                 continue
             if fault.fault in _ON_JOBS and not is_job:
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import uuid
@@ -17,17 +18,19 @@ from .api.jobs import Jobs
 from .api.keys import Keys
 from .api.ratelimit import RateLimiter
 from .api.schema import check_params
-from .api.snapshot_store import SnapshotStore
-from .engine.base import Engine, EngineError, EngineInstance
+from .engine.base import Engine, EngineError, EngineInstance, EngineNotFound
 from .faults import Faults
 from .journal import Journal
 from .settings import Settings
 from .tls import write_private
+from .zfs.storage import Storage
 
 if TYPE_CHECKING:
     from .api.registry import Method
     from .api.rpc import Connection
     from .api.shell import ShellSession
+
+_INSTANCE_NAME = re.compile(r"[-A-Za-z0-9]{1,63}")
 
 
 class Lab:
@@ -50,7 +53,7 @@ class Lab:
         self.events = Events(settings.version)
         self.jobs = Jobs(self)
         self.tokens = Tokens()
-        self.snapshots = SnapshotStore()
+        self.storage = Storage(engine, settings)
         engine.on_status = self._status_changed
 
     @staticmethod
@@ -91,10 +94,21 @@ class Lab:
 
     async def instance(self, name: str, *, state: bool = True) -> EngineInstance:
         """One instance; a missing one is a not-found validation error."""
-        found = {item.name: item for item in await self.instances(state=state)}
-        if name not in found:
+        found = await self.find_instance(name, state=state)
+        if found is None:
             raise InstanceNotFound(f"VirtInstance {name} does not exist")
-        return found[name]
+        return found
+
+    async def find_instance(self, name: str, *, state: bool = True) -> EngineInstance | None:
+        """One instance, without asking for all of them."""
+        if not _INSTANCE_NAME.fullmatch(name):
+            return None  # there can be none; and not every engine would take it for a name
+        try:
+            return await self.engine.instance(name, state=state)
+        except EngineNotFound:
+            return None
+        except EngineError as exc:
+            raise CallError(str(exc)) from exc
 
     async def instances(self, *, state: bool = True) -> list[EngineInstance]:
         try:

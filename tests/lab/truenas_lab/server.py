@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .api import core, snapshot, system, virt_device, virt_global, virt_instance
+from .api import core, dataset, resource, snapshot, system, virt_device, virt_global, virt_instance
 from .api.rpc import Connection
 from .api.shell import ShellSession
 from .control import Control
@@ -20,7 +20,7 @@ from .lab import Lab
 from .settings import Settings
 from .tls import server_context
 
-SERVICES = (core, snapshot, system, virt_device, virt_global, virt_instance)  # importing them fills the table of methods
+SERVICES = (core, dataset, resource, snapshot, system, virt_device, virt_global, virt_instance)  # importing them fills the table of methods
 
 
 @dataclass
@@ -111,6 +111,7 @@ async def serve(settings: Settings, engine: Engine, ready: Ready | None = None) 
 
     try:
         await engine.start()
+        await lab.storage.start()
         context = server_context(settings.directory / "tls")
         site = await site_for("tls", lambda runner: web.TCPSite(runner, settings.host, settings.port, ssl_context=context))
         running = Running(lab, settings.host, _port(site))
@@ -135,6 +136,7 @@ async def serve(settings: Settings, engine: Engine, ready: Ready | None = None) 
         lab.jobs.forget()
         for runner in runners:
             await runner.cleanup()
+        await lab.storage.close()
         await engine.close()
         lab.journal.write("stop")
         lab.close()

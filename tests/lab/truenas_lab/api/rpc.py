@@ -225,6 +225,8 @@ class Connection:
                 raise CallError("Not authenticated", ENOTAUTHENTICATED)
             if self._limited and not method.unlimited:
                 await self.lab.limiter.check(method.name, self.address)
+        if method.private and not self.options["private_methods"] and self.lab.settings.version >= "25.10":
+            self.lab.journal.write("warning", connection=self.ident, method=method.name, text="private method")
         fault = self.lab.faults.take(method.name, params, is_job=method.job is not None)
         if fault is not None and await self._suffer(fault, method):
             return _DROPPED

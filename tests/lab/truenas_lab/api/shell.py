@@ -101,13 +101,13 @@ class ShellSession:
             if fault.fault == "stall":
                 await asyncio.Event().wait()
         name = options["virt_instance_id"]
-        known = {item.name: item for item in await self.lab.engine.instances(state=False)}
-        if name not in known:  # the middleware fails on Incus's empty answer and just hangs up
+        instance = await self.lab.find_instance(name, state=False)
+        if instance is None:  # the middleware fails on Incus's empty answer and just hangs up
             return False
         await self._socket.send_json({"msg": "connected", "id": self.ident})
         self.lab.shells[self.ident] = self
         try:
-            if known[name].status != "RUNNING":
+            if instance.status != "RUNNING":
                 raise EngineError("Instance is not running")
             command = options.get("command") or "/bin/bash"
             self._shell = await self.lab.engine.shell(name, command, console=bool(options.get("use_console")))

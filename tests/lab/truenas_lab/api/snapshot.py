@@ -1,177 +1,260 @@
-"""`pool.snapshot.*` of 25.10 and `zfs.snapshot.*` of 25.04, over the store of snapshots."""
+"""`pool.snapshot.*` of 25.10 and `zfs.snapshot.*`, which is public in 25.04 and private in 25.10."""
 
 from __future__ import annotations
 
+import re
 import time
 from errno import EEXIST, EINVAL
 from typing import Any
 
-from . import query
-from .errors import CallError, InstanceNotFound, ValidationErrors
-from .registry import Call, method, takes
-from .schema import AnyOf, Bool, Dict, Field, ListOf, Model, Param, Str
-from .snapshot_store import Snapshot
-from .virt_instance import dataset as instance_dataset
+from ..zfs.records import CLONES, EXISTS, MISSING, Sizes, Step, ZfsError
+from ..zfs.tree import Tree
+from . import query, snapshot_params
+from .errors import CallError, FieldError, InstanceNotFound, ValidationErrors
+from .registry import Call, Params, method
+from .zfs_errors import zfs
+from .zfs_properties import needs_sizes, snapshot_entry
 
-_COMMON = {
-    "dataset": Field(Str(least=1)),
-    "recursive": Field(Bool(), False),
-    "exclude": Field(ListOf(Str()), []),
-    "vmware_sync": Field(Bool(), False),
-    "properties": Field(Dict(), {}),
-}
-_CREATE = AnyOf(
-    {
-        "PoolSnapshotCreateWithName": Model({**_COMMON, "name": Field(Str(least=1))}),
-        "PoolSnapshotCreateWithSchema": Model({**_COMMON, "naming_schema": Field(Str(least=1))}),
-    }
-)
+_LABEL = re.compile(r"[-A-Za-z0-9_.: ]+")
+_TAG = "truenas"  # of every hold that the API sets
 
 
-def _flags(*names: str) -> Model:
-    return Model({name: Field(Bool(), False) for name in names})
+def _pool(ident: str) -> str:
+    return re.split("[/@]", ident, maxsplit=1)[0]
 
 
-_ID = Param("id", Str())
-_ROLLBACK = takes(_ID, Param("options", _flags("recursive", "recursive_clones", "force", "recursive_rollback"), {}))
-_DELETE = takes(_ID, Param("options", _flags("defer", "recursive"), {}))
-_RECURSIVE = takes(_ID, Param("options", _flags("recursive"), {}))
-_CLONE = takes(
-    Param("data", Model({"snapshot": Field(Str(least=1)), "dataset_dst": Field(Str(least=1)), "dataset_properties": Field(Dict(), {})}))
-)
-_RENAME = takes(Param("id", Str(least=1)), Param("options", Model({"new_name": Field(Str(least=1)), "force": Field(Bool(), False)})))
+def _announce(call: Call, kind: str, ident: str, **values: Any) -> None:
+    if not call.method.private:  # 25.10's `zfs.snapshot` is what `pool.snapshot` uses below: only that announces
+        call.lab.events.publish(f"{call.method.service}.query", kind, ident, **values)
 
 
-def collection(call: Call) -> str:
-    return "zfs.snapshot.query" if call.lab.settings.version < "25.10" else "pool.snapshot.query"
+# -- looking --------------------------------------------------------------------------------------------------------
 
 
-async def _datasets(call: Call) -> set[str]:
-    pools = call.lab.engine.pools
-    fixed = {*pools, *(f"{pool}/.ix-virt" for pool in pools), *(f"{pool}/.ix-virt/containers" for pool in pools)}
-    return fixed | {instance_dataset(item.pool, item.name) for item in await call.lab.instances(state=False)}
+def _wanted(options: dict[str, Any]) -> list[str] | None:
+    """The properties that are asked for; None: all."""
+    wanted = options["extra"].get("properties")
+    return None if wanted is None else list(wanted)
 
 
-def _missing(ident: str) -> str:
-    return f"cannot open '{ident}': dataset does not exist"
+def _selected(result: Any, select: list[Any]) -> Any:
+    """These queries know top-level keys only."""
+    if not select or isinstance(result, int):
+        return result
+    items = [{key: value for key, value in item.items() if key in select} for item in (result if isinstance(result, list) else [result])]
+    return items if isinstance(result, list) else items[0]
 
 
-def _found(call: Call, ident: str, prefix: str = "") -> Snapshot:
-    snapshot = call.lab.snapshots.get(ident)
-    if snapshot is None:
-        raise CallError(prefix + _missing(ident))
-    return snapshot
+def _about_properties(filters: list[Any], options: dict[str, Any]) -> bool:
+    return "properties." in f"{filters}{options['order_by']}"
 
 
 async def snapshot_query(call: Call, filters: list[Any], options: dict[str, Any]) -> Any:
-    holds = bool(options["extra"].get("holds"))
-    return query.apply([item.entry(holds=holds) for item in call.lab.snapshots.all()], filters, options)
+    extra = options["extra"]
+    if extra.get("retention") and "'id'" not in str(filters) and not options["limit"]:
+        raise CallError("`id` or `limit` is required if `retention` is requested", EINVAL)
+    wanted, holds = _wanted(options), bool(extra.get("holds"))
+    least, most = extra.get("min_txg") or 0, extra.get("max_txg") or 0
+    plain = {**options, "select": []}
+    shown: list[dict[str, Any]] = []
+    for tree in await call.lab.storage.all():
+        chosen = [
+            (snapshot_entry(tree, item, Sizes(), wanted=[], holds=holds), item)
+            for dataset in sorted(tree.datasets.values(), key=lambda dataset: dataset.name)
+            for item in tree.snapshots_of(dataset)
+            if item.txg >= least and (not most or item.txg <= most)
+        ]
+        if not _about_properties(filters, options):
+            every = {**plain, "count": False, "get": False, "offset": 0, "limit": 0, "order_by": []}
+            names = {item["id"] for item in query.apply([item for item, _snapshot in chosen], filters, every)}
+            chosen = [(item, snapshot) for item, snapshot in chosen if item["id"] in names]
+        if not chosen:
+            continue
+        if options["count"] or (options["select"] and "properties" not in options["select"]):
+            shown += [item for item, _snapshot in chosen]
+            continue
+        sizes = await call.lab.storage.sizes(tree.pool) if needs_sizes(wanted) else Sizes()
+        shown += [snapshot_entry(tree, snapshot, sizes, wanted=wanted, holds=holds) for _item, snapshot in chosen]
+    if extra.get("retention"):
+        shown = [{**item, "retention": None} for item in shown]
+    return _selected(query.apply(shown, filters, plain), options["select"])
 
 
-async def get_instance(call: Call, ident: str, _options: dict[str, Any]) -> dict[str, Any]:
-    snapshot = call.lab.snapshots.get(ident)
-    if snapshot is None:
-        kind = "ZFSSnapshot" if call.lab.settings.version < "25.10" else "PoolSnapshot"
+async def get_instance(call: Call, ident: str, options: dict[str, Any]) -> dict[str, Any]:
+    entry = await _entry(call, ident, holds=bool(options["extra"].get("holds")), wanted=_wanted(options))
+    if entry is None:
+        kind = "ZFSSnapshot" if call.method.service == "zfs.snapshot" else "PoolSnapshot"
         raise InstanceNotFound(f"{kind} {ident} does not exist")
-    return snapshot.entry()
+    return entry
+
+
+async def _entry(call: Call, ident: str, *, holds: bool = False, wanted: list[str] | None = None) -> dict[str, Any] | None:
+    pool = _pool(ident)
+    tree = await call.lab.storage.settled(pool) if pool in call.lab.engine.pools else None
+    snapshot = tree.find_snapshot(ident) if tree else None
+    if tree is None or snapshot is None:
+        return None
+    sizes = await call.lab.storage.sizes(pool) if needs_sizes(wanted) else Sizes()
+    return snapshot_entry(tree, snapshot, sizes, holds=holds, wanted=wanted)
+
+
+# -- changing -------------------------------------------------------------------------------------------------------
+
+
+def _label(data: dict[str, Any]) -> str:
+    errors: list[FieldError] = []
+    prefix = "snapshot_create"
+    name = data.get("name") or ""
+    if data.get("name") and data.get("naming_schema"):
+        errors.append((f"{prefix}.naming_schema", "You can't specify name and naming schema at the same time", EINVAL))
+    elif data.get("naming_schema"):
+        name = time.strftime(data["naming_schema"])
+    elif not name:
+        errors.append((f"{prefix}.naming_schema", "You must specify either name or naming schema", EINVAL))
+    if data["exclude"]:
+        if not data["recursive"]:
+            errors.append((f"{prefix}.exclude", "This option has no sense for non-recursive snapshots", EINVAL))
+        for key in ("vmware_sync", "properties"):
+            if data[key]:
+                errors.append((f"{prefix}.{key}", "This option is not supported when excluding datasets", EINVAL))
+    if name and not _LABEL.fullmatch(name):
+        errors.append((f"{prefix}.name", "Invalid snapshot name", EINVAL))
+    if errors:
+        raise ValidationErrors(errors)
+    return name
 
 
 async def create(call: Call, data: dict[str, Any]) -> dict[str, Any]:
-    name = data.get("name") or time.strftime(data["naming_schema"])
-    ident = f"{data['dataset']}@{name}"
-    if data["dataset"] not in await _datasets(call):
-        raise CallError(f"Failed to snapshot {ident}: {_missing(data['dataset'])}")
-    if call.lab.snapshots.get(ident):
-        raise CallError(f"Failed to snapshot {ident}: cannot create snapshot '{ident}': dataset already exists", EEXIST)
-    entry = call.lab.snapshots.add(data["dataset"], name, data["properties"]).entry()
-    call.lab.events.publish(collection(call), "added", ident, fields=entry)
+    data = {"recursive": False, "exclude": [], "vmware_sync": False, "properties": {}, **data}
+    name, label = data["dataset"], _label(data)
+    ident = f"{name}@{label}"
+    properties = {key: str(value) for key, value in data["properties"].items()}
+
+    def operation(tree: Tree) -> list[Step]:
+        return tree.take(name, label, recursive=data["recursive"], exclude=data["exclude"], properties=properties)
+
+    tree = await zfs(call.lab.storage.change(_pool(name), operation), f"Failed to snapshot {ident}: ", {EXISTS: EEXIST})
+    # It shares everything with its dataset still, so there is nothing to measure but where nobody has ever done so.
+    if tree.snapshot(ident).data and not tree.snapshot(ident).referenced:
+        await call.lab.storage.sizes(tree.pool)
+    entry = snapshot_entry(tree, tree.snapshot(ident), Sizes())
+    _announce(call, "added", ident, fields=entry)
     return entry
 
 
 async def delete(call: Call, ident: str, options: dict[str, Any]) -> bool:
-    snapshot = call.lab.snapshots.get(ident)
-    if snapshot is None:
-        raise InstanceNotFound(_missing(ident))
-    if snapshot.hold is not None:
-        raise CallError(f"cannot destroy snapshot {ident}: dataset is busy")
-    if clones := call.lab.snapshots.clones(ident):
-        text = f"Please set this attribute as '{ident}' snapshot has dependent clones: {', '.join(clones)}"
-        raise ValidationErrors([("options.defer", text, EINVAL)])
-    call.lab.snapshots.remove(ident)
-    call.lab.events.publish(collection(call), "removed", ident, extra={"recursive": options["recursive"]})
+    options = {"defer": False, "recursive": False, **options}
+    operation = call.lab.storage.change(
+        _pool(ident), lambda tree: tree.destroy_snapshot(ident, defer=options["defer"], recursive=options["recursive"])
+    )
+    try:
+        await operation
+    except ZfsError as exc:
+        if exc.kind == MISSING:
+            raise InstanceNotFound(str(exc)) from exc
+        if exc.kind == CLONES:
+            text = f"Please set this attribute as '{ident}' snapshot has dependent clones: {', '.join(exc.names)}"
+            raise ValidationErrors([("options.defer", text, EINVAL)]) from exc
+        raise CallError(str(exc)) from exc
+    _announce(call, "removed", ident, extra={"recursive": options["recursive"]})
     return True
 
 
 async def rollback(call: Call, ident: str, options: dict[str, Any]) -> None:
-    prefix = "Failed to rollback snapshot: "
-    store = call.lab.snapshots
-    snapshot = _found(call, ident, prefix)
-    newer = store.newer(snapshot)
-    if newer and not (options["recursive"] or options["recursive_clones"]):
-        listed = "\n".join(item.ident for item in newer)
-        raise CallError(
-            f"{prefix}cannot rollback to '{ident}': more recent snapshots or bookmarks exist\n"
-            f"use '-r' to force deletion of the following snapshots and bookmarks:\n{listed}"
-        )
-    cloned = [clone for item in newer for clone in store.clones(item.ident)]
-    if cloned and not options["recursive_clones"]:
-        listed = "\n".join(cloned)
-        raise CallError(
-            f"{prefix}cannot rollback to '{ident}': clones of previous snapshots exist\nuse '-R' to force deletion of:\n{listed}"
-        )
-    for clone in cloned:
-        store.forget(clone)
-    for item in newer:
-        store.remove(item.ident)
+    options = {"recursive": False, "recursive_clones": False, "recursive_rollback": False, **options}
+
+    def operation(tree: Tree) -> list[Step]:
+        chosen = [ident]
+        if options["recursive_rollback"]:
+            snapshot = tree.snapshot(ident)
+            below = tree.below(tree.datasets[snapshot.dataset])
+            chosen += [f"{item.name}@{snapshot.name}" for item in below if tree.find_snapshot(f"{item.name}@{snapshot.name}")]
+        steps: list[Step] = []
+        for item in chosen:
+            steps += tree.rollback(item, recursive=options["recursive"], recursive_clones=options["recursive_clones"])
+        return steps
+
+    await zfs(call.lab.storage.change(_pool(ident), operation), "Failed to rollback snapshot: ")
 
 
 async def clone(call: Call, data: dict[str, Any]) -> bool:
-    prefix = "Failed to clone snapshot: "
+    properties = {key: str(value) for key, value in (data.get("dataset_properties") or {}).items()}
     ident, target = data["snapshot"], data["dataset_dst"]
-    _found(call, ident, prefix)
-    known = await _datasets(call)
-    if target in known or call.lab.snapshots.is_clone(target):
-        raise CallError(f"{prefix}cannot create '{target}': dataset already exists")
-    if target.rpartition("/")[0] not in known:
-        raise CallError(f"{prefix}cannot create '{target}': parent does not exist")
-    call.lab.snapshots.clone(ident, target)
+    await zfs(call.lab.storage.change(_pool(ident), lambda tree: tree.clone(ident, target, properties)), "Failed to clone snapshot: ")
     return True
 
 
-async def hold(call: Call, ident: str, _options: dict[str, Any]) -> None:
-    _found(call, ident).hold = time.time()
+async def hold(call: Call, ident: str, options: dict[str, Any]) -> None:
+    recursive = options.get("recursive", False)
+    await zfs(call.lab.storage.change(_pool(ident), lambda tree: tree.hold(ident, _TAG, recursive=recursive)), "Failed to hold snapshot: ")
 
 
-async def release(call: Call, ident: str, _options: dict[str, Any]) -> None:
-    _found(call, ident).hold = None
+async def release(call: Call, ident: str, options: dict[str, Any]) -> None:
+    recursive = options.get("recursive", False)
+    await zfs(call.lab.storage.change(_pool(ident), lambda tree: tree.release(ident, recursive=recursive)), "Failed to release snapshot: ")
+
+
+async def update(call: Call, ident: str, data: dict[str, Any]) -> dict[str, Any]:
+    """User properties: 25.04 marks those to go in the one list, 25.10 has a second."""
+    changes = data.get("user_properties_update", [])
+    gone = [item["key"] for item in changes if item.get("remove")] + data.get("user_properties_remove", [])
+    kept = {item["key"]: item["value"] for item in changes if "value" in item}
+    errors: list[FieldError] = [
+        (f"snapshot_update.user_properties_update.{index}.remove", "Must not be set when value is specified", EINVAL)
+        for index, item in enumerate(changes)
+        if item.get("remove") and "value" in item
+    ]
+    if errors:
+        raise ValidationErrors(errors)
+
+    def operation(tree: Tree) -> None:
+        snapshot = tree.snapshot(ident)
+        for key in gone:
+            snapshot.properties.pop(key, None)
+        snapshot.properties.update(kept)
+
+    await zfs(call.lab.storage.change(_pool(ident), operation))
+    entry = await _entry(call, ident)
+    assert entry is not None
+    return entry
 
 
 async def rename(call: Call, ident: str, options: dict[str, Any]) -> None:
-    snapshot = call.lab.snapshots.get(ident)
-    if snapshot is None:
-        raise InstanceNotFound(_missing(ident))
-    dataset, _at, name = options["new_name"].partition("@")
-    if dataset != snapshot.dataset or not name:
-        raise ValidationErrors([("options.new_name", "Old and new snapshot must be part of the same ZFS dataset", EINVAL)])
-    call.lab.snapshots.rename(ident, name)
+    if not options["force"]:
+        text = (
+            "No safety checks are performed when renaming ZFS resources; this may break existing usages. "
+            "If you understand the risks, please set force and proceed."
+        )
+        raise ValidationErrors([("pool.snapshot.rename.force", text, EINVAL)])
+    await rename_below(call, ident, options["new_name"])
 
 
-def _get_params(api: str) -> tuple[Param, ...]:
-    return _ID, Param("options", query.options_kind(api), {})
+async def rename_below(call: Call, ident: str, new_name: str) -> None:
+    await zfs(call.lab.storage.change(_pool(ident), lambda tree: tree.rename_snapshot(ident, new_name)), "Failed to rename snapshot: ")
 
 
-def _service(name: str, **options: Any) -> None:
+def _service(name: str, params: snapshot_params.Set, **options: Any) -> None:
     """The same methods under the name that a release has for them."""
+    changing: dict[str, tuple[Params, Any]] = {
+        "create": (params.create, create),
+        "delete": (params.delete, delete),
+        "rollback": (params.rollback, rollback),
+        "clone": (params.clone, clone),
+        "hold": (params.recursive, hold),
+        "release": (params.recursive, release),
+        "update": (params.update, update),
+    }
     method(f"{name}.query", query.query_params, **options)(snapshot_query)
-    method(f"{name}.get_instance", _get_params, **options)(get_instance)
-    method(f"{name}.create", takes(Param("data", _CREATE)), changes=True, **options)(create)
-    method(f"{name}.delete", _DELETE, changes=True, **options)(delete)
-    method(f"{name}.rollback", _ROLLBACK, changes=True, **options)(rollback)
-    method(f"{name}.clone", _CLONE, changes=True, **options)(clone)
-    method(f"{name}.hold", _RECURSIVE, changes=True, **options)(hold)
-    method(f"{name}.release", _RECURSIVE, changes=True, **options)(release)
+    for verb, (arguments, handler) in changing.items():
+        method(f"{name}.{verb}", arguments, changes=True, **options)(handler)
 
 
-_service("pool.snapshot", releases=("25.10",), api_since="v25.10")
-method("pool.snapshot.rename", _RENAME, changes=True, releases=("25.10",), api_since="v25.10")(rename)
-_service("zfs.snapshot", releases=("25.04",))
+_PUBLIC: dict[str, Any] = {"releases": ("25.10",), "api_since": "v25.10"}
+_service("pool.snapshot", snapshot_params.POOL, **_PUBLIC)
+method("pool.snapshot.get_instance", snapshot_params.get_params, **_PUBLIC)(get_instance)
+method("pool.snapshot.rename", snapshot_params.RENAME, changes=True, **_PUBLIC)(rename)
+_service("zfs.snapshot", snapshot_params.ZFS, releases=("25.04",))
+method("zfs.snapshot.get_instance", snapshot_params.get_params, releases=("25.04",))(get_instance)
+_PRIVATE: dict[str, Any] = {"releases": ("25.10",), "private": True}
+_service("zfs.snapshot", snapshot_params.UNCHECKED, **_PRIVATE)
+method("zfs.snapshot.rename", snapshot_params.UNCHECKED_RENAME, changes=True, **_PRIVATE)(rename_below)

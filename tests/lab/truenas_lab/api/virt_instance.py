@@ -15,6 +15,7 @@ from .registry import Call, JobKind, Params, method, takes
 from .schema import Field, Model, OneOf, Param
 from .virt_device import check_devices, to_incus, unique_names
 from .virt_entry import entry, older
+from .zfs_errors import zfs
 
 _MIB = 1024**2
 NEWEST_API = API_VERSIONS["25.10"][-1]
@@ -67,8 +68,20 @@ async def instance_query(call: Call, filters: list[Any], options: dict[str, Any]
         return query.apply([], filters, options)
     state = not options["extra"].get("skip_state")
     raw = bool(options["extra"].get("raw"))
-    found = [entry(item, raw=raw) for item in await call.lab.instances(state=state)]
-    return query.apply(found, filters, options)
+    if (name := _one_name(filters)) is not None:
+        one = await call.lab.find_instance(name, state=state)
+        instances = [one] if one else []
+    else:
+        instances = await call.lab.instances(state=state)
+    return query.apply([entry(item, raw=raw) for item in instances], filters, options)
+
+
+def _one_name(filters: list[Any]) -> str | None:
+    """The only instance that can match: who waits for one of many asks for it again and again."""
+    for item in filters:
+        if len(item) == 3 and item[0] in ("id", "name") and item[1] == "=" and isinstance(item[2], str):
+            return item[2]
+    return None
 
 
 @method("virt.instance.get_instance", models.get_params, answer=older)
@@ -143,11 +156,10 @@ async def create(call: Call, data: dict[str, Any]) -> dict[str, Any]:
     lab = call.lab
     lab.need_virt()
     name = data["name"]
-    existing = {item.name for item in await lab.instances(state=False)}
     errors: list[FieldError] = []
     if data.get("storage_pool") is not None and data["storage_pool"] not in lab.engine.pools:
         errors.append(("virt_instance_create.storage_pool", "Not a valid ZFS pool", EINVAL))
-    if name in existing:
+    if await lab.find_instance(name, state=False) is not None:
         errors.append(("virt_instance_create.name", f"Name '{name}' already exists", EINVAL))
     errors += _limit_errors(call, "virt_instance_create", data)
     if errors:
@@ -221,14 +233,16 @@ async def delete(call: Call, name: str) -> bool:
     instance = await lab.instance(name, state=False)
     if instance.status != "STOPPED":
         await _below(call, lab.engine.stop_instance(name, timeout=-1, force=True))
-    await _below(call, lab.engine.delete(name))
-    lab.snapshots.forget(dataset(instance.pool, name))
+    moved = await zfs(lab.storage.before_delete(instance.pool, name), "Error deleting storage volume: ")
+    try:
+        await _below(call, lab.engine.delete(name))
+    except CallError:
+        if moved is not None:
+            await lab.storage.undo(instance.pool, moved)
+        raise
+    await lab.storage.settled(instance.pool)
     lab.events.publish("virt.instance.query", "removed", name)
     return True
-
-
-def dataset(pool: str, name: str) -> str:
-    return f"{pool}/.ix-virt/containers/{name}"
 
 
 @method("virt.instance.start", models.id_params, changes=True, job=JobKind(lock=_lock, logs=True))

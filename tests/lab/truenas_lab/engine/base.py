@@ -10,9 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ..zfs.records import Present, Sizes, Step
+
 
 class EngineError(Exception):
     """An operation failed; the text is what Incus says (`Instance not found`, `The instance is already stopped`)."""
+
+
+class EngineNotFound(EngineError):
+    """What was asked for does not exist."""
 
 
 @dataclass
@@ -52,6 +58,27 @@ class EngineShell(Protocol):
     async def close(self) -> None: ...
 
 
+class Volumes(Protocol):
+    """The data of an engine's pools. Who may do what is decided elsewhere; here it is done. Each raises EngineError."""
+
+    costly: bool  # whether measuring takes time
+
+    async def present(self, pool: str) -> Present:
+        """What there really is: never a guess, for what is missing here is forgotten."""
+        ...
+
+    async def carry_out(self, step: Step) -> None: ...
+
+    async def sizes(self, pool: str) -> Sizes: ...
+
+    async def tidy(self, pool: str, datasets: frozenset[int], snapshots: frozenset[int]) -> None:
+        """Remove parked volumes and snapshots but for these: remains of a lab that was killed at work."""
+        ...
+
+    def load(self, pool: str) -> dict[str, Any] | None: ...
+    def save(self, pool: str, data: dict[str, Any]) -> None: ...
+
+
 OnPercent = Callable[[int, str], Awaitable[None]]
 OnStatus = Callable[[str, str], None]  # instance name, new status (RUNNING or STOPPED): Incus's life-cycle events
 
@@ -64,6 +91,9 @@ class Engine(Protocol):
     subnet_v4: str  # gateway address with prefix length
     subnet_v6: str | None
     on_status: OnStatus | None
+
+    @property
+    def volumes(self) -> Volumes: ...
 
     async def start(self) -> None: ...
     async def close(self) -> None: ...

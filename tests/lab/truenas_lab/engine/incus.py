@@ -12,6 +12,7 @@ from ..host.run import system_environment
 from .base import EngineError, EngineImage, EngineInstance, OnPercent, OnStatus
 from .incus_client import IncusClient, segment
 from .incus_shell import IncusShell
+from .incus_volumes import IncusVolumes
 
 _PERCENT = re.compile(r"(\d+)%")
 # Incus's life-cycle events that mean another status; a restart announces itself as one event only.
@@ -60,6 +61,7 @@ class IncusEngine:
         self.subnet_v6: str | None = None
         self.on_status: OnStatus | None = None
         self.incus_dir = incus_dir
+        self.volumes = IncusVolumes(incus_dir)
         self._program = client_program
         self._client = IncusClient(incus_dir / "unix.socket")
         self._listener: asyncio.Task[None] | None = None
@@ -145,6 +147,10 @@ class IncusEngine:
             "ephemeral": False,
             "source": {"type": "image", "fingerprint": await self._fingerprint(image)},
         }
+        async with self.volumes.gate(pool).together():
+            await self._create(body, on_percent)
+
+    async def _create(self, body: dict[str, Any], on_percent: OnPercent | None) -> None:
         operation = await self._client.operation("POST", "/1.0/instances", body=body)
         if on_percent is None:
             await self._client.wait(operation)
@@ -195,7 +201,10 @@ class IncusEngine:
         await self._client.do("PUT", path, body=body)
 
     async def delete(self, name: str) -> None:
-        await self._client.do("DELETE", f"/1.0/instances/{segment(name)}")
+        pool = (await self.instance(name, state=False)).pool
+        await self.volumes.make_deletable(pool, name)
+        async with self.volumes.gate(pool).together():
+            await self._client.do("DELETE", f"/1.0/instances/{segment(name)}")
 
     # -- shells -------------------------------------------------------------------------------------------------
     async def shell(self, name: str, command: str, *, console: bool = False) -> IncusShell:

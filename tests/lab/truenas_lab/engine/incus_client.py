@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from .base import EngineError
+from .base import EngineError, EngineNotFound
 
 OnEvent = Callable[[dict[str, Any]], None]
 _BACKGROUND = 100  # Incus's code for an operation that has been created and goes on
@@ -23,7 +23,7 @@ class IncusUnreachable(EngineError):
     """The daemon does not answer."""
 
 
-class IncusNotFound(EngineError):
+class IncusNotFound(EngineNotFound):
     """What was asked for does not exist."""
 
 

@@ -6,6 +6,7 @@ It serves tests of the API. It answers with Incus's own texts where a client mee
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 import re
@@ -14,7 +15,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from .base import EngineError, EngineImage, EngineInstance, EngineShell, OnPercent, OnStatus
+from .base import EngineError, EngineImage, EngineInstance, EngineNotFound, EngineShell, OnPercent, OnStatus
+from .memory_volumes import MemoryVolumes
 from .terminal import Canned, Terminal
 
 _NAME = re.compile(r"^[-A-Za-z0-9]+$")
@@ -106,6 +108,7 @@ class MemoryEngine:
 
     def __init__(self, *, pools: list[str] | None = None, address_delay: float = 0.2, operation_delay: float = 0.0) -> None:
         self.pools = pools or ["tank"]
+        self.volumes = MemoryVolumes()
         self.bridge = "incusbr0"
         self.subnet_v4 = "10.97.0.1/24"
         self.subnet_v6: str | None = None
@@ -165,12 +168,14 @@ class MemoryEngine:
         return [self._shown(record, state=state) for record in self._records.values()]
 
     async def instance(self, name: str, *, state: bool = True) -> EngineInstance:
+        if self.query_delay:
+            await asyncio.sleep(self.query_delay)
         return self._shown(self._get(name), state=state)
 
     def _get(self, name: str) -> Record:
         record = self._records.get(name)
         if record is None:
-            raise EngineError(f'Failed to fetch instance "{name}" in project "default": Instance not found')
+            raise EngineNotFound(f'Failed to fetch instance "{name}" in project "default": Instance not found')
         return record
 
     def _network(self, record: Record) -> dict[str, dict[str, Any]] | None:
@@ -286,6 +291,9 @@ class MemoryEngine:
             raise EngineError(
                 f'Failed creating instance record: Add instance info to the database: This "instances" entry already exists: {name}'
             )
+        own = {key: dict(value) for key, value in devices.items()}
+        own.setdefault("root", {"path": "/", "pool": pool, "type": "disk"})
+        self.volumes.make(pool, name, hashlib.sha256(found.alias.encode()).hexdigest())
         self._number += 1
         ident = str(uuid.uuid4())
         local = {
@@ -303,14 +311,16 @@ class MemoryEngine:
                 "image.type": "squashfs",
                 "image.variant": found.variant,
             }
-        own = {key: dict(value) for key, value in devices.items()}
-        own.setdefault("root", {"path": "/", "pool": pool, "type": "disk"})
         self._records[name] = Record(name, image, local, own, pool, number=self._number)
 
     async def start_instance(self, name: str) -> None:
         record = self._get(name)
         if record.status == "RUNNING":
             raise EngineError("The instance is already running")
+        if not self.volumes.exists(record.pool, name):
+            raise EngineError(
+                f"Failed to mount storage volume: cannot open '{record.pool}/.ix-virt/containers/{name}': dataset does not exist"
+            )
         record.config["volatile.idmap.current"] = json.dumps(_IDMAP)
         self._check_cards(record)
         await asyncio.sleep(self.operation_delay)
@@ -366,7 +376,8 @@ class MemoryEngine:
         if record.status != "STOPPED":
             raise EngineError("The instance is currently running, stop it first or pass --force")
         await asyncio.sleep(self.operation_delay)
-        self._records.pop(name, None)
+        if self._records.pop(name, None) is not None:
+            self.volumes.forget(record.pool, name)
 
     async def shell(self, name: str, command: str, *, console: bool = False) -> EngineShell:
         record = self._get(name)

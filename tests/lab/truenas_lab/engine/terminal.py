@@ -14,7 +14,7 @@ import binascii
 import re
 import shlex
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _INTERRUPT = "\x03"
 
 @dataclass
 class Canned:
-    """An answer for scripts in which `match` is found; the first that fits is taken."""
+    """An answer for scripts in which `match` is found; the first that fits is taken. `\\1` in it is what the first group has found."""
 
     match: str = ""
     output: str = ""
@@ -153,9 +153,10 @@ class Terminal:
 
     def _answer(self, script: str) -> Canned:
         for canned in self._engine.canned:
-            if canned.times == 0 or canned.instance not in (None, self._instance) or not re.search(canned.match, script):
+            found = re.search(canned.match, script)
+            if canned.times == 0 or canned.instance not in (None, self._instance) or not found:
                 continue
             if canned.times is not None:
                 canned.times -= 1
-            return canned
+            return replace(canned, output=found.expand(canned.output))
         return Canned()
