@@ -84,6 +84,9 @@ class Container:
     addresses: tuple[Address, ...] = ()
     address: str | None = None  # the one to connect to
     started_at: str | None = None  # differs after each start; None where the appliance does not tell
+    created_at: str | None = None  # as the appliance writes it: 2026-11-23T07:15:18.221158849Z
+    never_started: bool | None = None  # None where the appliance does not tell
+    base_image: str | None = None  # the fingerprint of the image that it was made of; the image need not be there any more
 
     @property
     def running(self) -> bool:
@@ -106,6 +109,7 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     autostart: bool = True  # at the boot of the appliance; whether to start it now is an argument of create
     nic: Nic | None = None  # None: the driver's choice, made by check_spec
+    image_name: str | None = None  # for a clone whose `image` is a fingerprint: what to take when the appliance has no such image any more
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,9 @@ class Driver(Protocol):
 
     def get(self, name: str) -> Container | None:
         """One container; None only when it is proven not to exist."""
+
+    def pools(self) -> Sequence[str]:
+        """The pools that containers may lie on."""
 
     def images(self) -> Sequence[Image]:
         """The images on offer."""

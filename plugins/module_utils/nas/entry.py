@@ -41,6 +41,9 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         # A container that is going down still shows what it had.
         address=address if status == "running" else None,
         started_at=None if shown is None else _started_at(shown),
+        created_at=None if shown is None else shown.get("created_at"),
+        never_started=None if shown is None else _never_started(shown),
+        base_image=None if shown is None else (shown.get("config") or {}).get("volatile.base_image"),
     )
 
 
@@ -55,5 +58,13 @@ def nic_of(raw: Mapping[str, Any]) -> Nic:
 
 
 def _started_at(raw: Mapping[str, Any]) -> str | None:
-    started = (raw.get("state") or {}).get("started_at")
-    return started or raw.get("last_used_at") or None
+    return _moment((raw.get("state") or {}).get("started_at")) or _moment(raw.get("last_used_at"))
+
+
+def _never_started(raw: Mapping[str, Any]) -> bool | None:
+    return None if raw.get("last_used_at") is None else _started_at(raw) is None
+
+
+def _moment(text: str | None) -> str | None:
+    """Incus dates what has never happened to the beginning of time, of which it knows two."""
+    return None if not text or text.startswith(("0001-", "1970-")) else text

@@ -53,3 +53,37 @@ class AlreadyExists(DriverError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"{name} exists already")
+
+
+class Missing(DriverError):
+    """A snapshot or data set that was to be used is proven not to be there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} does not exist")
+
+
+class StillNeeded(DriverError):
+    """A snapshot or data set cannot go: `by` are the data sets that were made of it, or of its snapshots."""
+
+    def __init__(self, name: str, by: Iterable[str]) -> None:
+        self.name = name
+        self.by = list(by)
+        super().__init__(f"{name} cannot be removed: {', '.join(self.by)} {'is a clone' if len(self.by) == 1 else 'are clones'} of it")
+
+
+class Held(DriverError):
+    """A snapshot cannot go: somebody has put a hold on it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name} cannot be removed: there is a hold on it (zfs holds), which whoever has put it there has to release")
+
+
+class NewerInTheWay(DriverError):
+    """A rollback would have to go past newer snapshots, or past newer ones that cannot go."""
+
+    def __init__(self, snapshot: str, newer: Iterable[str], reason: str = "newer snapshots exist") -> None:
+        self.snapshot = snapshot
+        self.newer = list(newer)
+        super().__init__(f"{snapshot} cannot be gone back to: {reason}: {', '.join(self.newer)}")

@@ -44,10 +44,20 @@ class Dataset:
 
     name: str
     origin: str | None = None  # the snapshot that it is a clone of
+    created: int | None = None  # seconds since 1970
+    used: int | None = None  # bytes: what its removal with all of its snapshots would give back
 
 
 class Storage(Protocol):
-    """The operations. Safe to use from several threads. After each returned, what it promises is true."""
+    """The operations. Safe to use from several threads. After each returned, what it promises is true: an answer that was lost on the way
+    is settled by looking, and what cannot be settled is `OutcomeUnknown`.
+
+    What ZFS refuses is told by type, where a look can tell: `Missing`, `AlreadyExists`, `StillNeeded` (with the clones), `Held`,
+    `NewerInTheWay`; otherwise it is the appliance's own `CallError`. After any of these nothing has changed.
+    """
+
+    # The data set that holds those of the containers, from the configuration; None: where the appliance has them.
+    dataset_prefix: str | None
 
     def dataset_of(self, container: Container) -> str:
         """The data set that a container's data lies in. It need not exist."""
@@ -55,20 +65,26 @@ class Storage(Protocol):
     def parent_of(self, container: Container) -> str:
         """The data set below which one of ours may be parked: the parent of the one that has all containers of that pool."""
 
-    def snapshots(self, datasets: Iterable[str] = (), *, prefixes: Iterable[str] = ()) -> Sequence[Snapshot]:
-        """All snapshots of these data sets and of those whose names begin so, oldest first, in one call. One that is missing has none."""
+    def snapshots(self, datasets: Iterable[str] = (), *, prefixes: Iterable[str] = (), details: bool = False) -> Sequence[Snapshot]:
+        """All snapshots of these data sets and of those whose names begin so, oldest first, in one call. One that is missing has none.
+        Only with `details` they say how large they are.
 
-    def datasets(self, parents: Iterable[str]) -> Sequence[Dataset]:
-        """Everything below these data sets, at any depth, without themselves. A parent that is missing has nothing below it."""
+        On 25.04 and 25.10 the appliance looks through all of its snapshots for that: ask once for many, not once for each.
+        """
 
-    def snapshot(self, dataset: str, name: str) -> None:
-        """Take one. That one of that name exists already is `AlreadyExists`."""
+    def datasets(self, parents: Iterable[str], *, details: bool = False) -> Sequence[Dataset]:
+        """Everything below these data sets, at any depth, without themselves. A parent that is missing has nothing below it.
+        Only with `details` they say when they were made and how large they are."""
+
+    def snapshot(self, dataset: str, name: str) -> Snapshot | None:
+        """Take one. That one of that name exists already is `AlreadyExists`. Returns what the appliance has told of it, if anything."""
 
     def destroy_snapshot(self, snapshot: str, *, defer: bool = False) -> None:
         """Remove one; with `defer` one that clones need goes with the last of them. That it was gone already is fine."""
 
     def rollback(self, snapshot: str, *, newer: bool = False) -> None:
-        """Take the data set of a stopped container back to it; with `newer` the snapshots after it are destroyed, never a clone of them."""
+        """Take the data set of a stopped container back to it; with `newer` the snapshots after it are destroyed, never a clone of them.
+        After a lost answer it is done again, as nothing shows whether it has been done."""
 
     def clone(self, snapshot: str, dataset: str) -> None:
         """Make a data set of it."""

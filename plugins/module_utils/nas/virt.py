@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..rpc.api import Api, OnProgress
 from ..rpc.endpoint import Endpoint
 from ..rpc.errors import ApiError, CallTimeout, JobFailed, NotFound
-from .driver import Container, ContainerSpec, DriverError, Image, NotReady
+from .driver import STOPPED, Container, ContainerSpec, DriverError, Image, NotReady, Refused
 from .entry import MIB, container_of
 from .virt_check import SpecCheck
+from .zfs import ZfsStorage
 
 if TYPE_CHECKING:
     from ..rpc.shell import ShellResult
+    from .storage import Storage
 
 # The appliance cuts every Incus operation but create at 300 s; a little more, so that it is the one to say so.
 OPERATION_TIMEOUT = 330.0
@@ -36,6 +39,7 @@ class VirtDriver:
         self.api = api
         self.endpoint = endpoint
         self.version = version
+        self.storage: Storage = ZfsStorage(api, version)
 
     # Reading
 
@@ -64,6 +68,11 @@ class VirtDriver:
             self.config()
         return [container_of(entry) for entry in entries]
 
+    def pools(self) -> Sequence[str]:
+        config = self.config()
+        # The global one is where containers go by default; it is among the others, but for a moment when that changes.
+        return sorted({*(config.get("storage_pools") or []), *([config["pool"]] if config.get("pool") else [])})
+
     def images(self) -> Sequence[Image]:
         choices = self.api.read("virt.instance.image_choices")
         return [
@@ -86,14 +95,7 @@ class VirtDriver:
     def create(self, spec: ContainerSpec, *, start: bool = True, on_progress: OnProgress | None = None) -> None:
         # One flag means both "start now" and "start at boot"; where they differ it takes a second call.
         at_once = start and spec.autostart
-        try:
-            self.api.job("virt.instance.create", self._payload(spec, at_once), timeout=CREATE_TIMEOUT, on_progress=on_progress)
-        except CallTimeout as error:
-            # Without an id there is no job of ours; one of that name would be another controller's.
-            if error.job_id is not None and not error.aborted:
-                with contextlib.suppress(ApiError):  # the time-out is the failure, and it says that the job may still run
-                    self._abort_create(spec.name)
-            raise
+        self._create(spec, at_once, on_progress)
         if at_once or not (start or spec.autostart):
             return
         made = self._existing(spec.name)
@@ -101,6 +103,36 @@ class VirtDriver:
             self.start(made, on_progress=on_progress)
         else:
             self.update(made, {"autostart": True})
+
+    def clone(self, spec: ContainerSpec, snapshot: str, *, on_progress: OnProgress | None = None) -> None:
+        # A container as such can only be had of an image. It stays off, and before anything of it has run its data set is exchanged.
+        pool = snapshot.partition("/")[0]
+        if spec.pool not in (None, pool):
+            raise Refused("pool", spec.pool, "a clone lies in the pool of what it is made of", [pool])
+        spec = replace(spec, pool=pool)
+        dataset = self.storage.dataset_of(Container(id=spec.name, name=spec.name, status=STOPPED, pool=pool))
+        if dataset.partition("/")[0] != pool:
+            raise Refused("checkpoint.dataset_prefix", self.storage.dataset_prefix, f"{snapshot} is in another pool")
+        try:
+            self._create(spec, False, on_progress)
+        except JobFailed:
+            if spec.image_name in (None, spec.image) or self.get(spec.name) is not None:
+                raise
+            # The image is only there to be thrown away, so any will do.
+            self._create(replace(spec, image=str(spec.image_name)), False, on_progress)
+        # Recursive, as a periodic task may have taken a snapshot of it by now.
+        self.storage.destroy_dataset(dataset, recursive=True)
+        self.storage.clone(snapshot, dataset)
+
+    def _create(self, spec: ContainerSpec, autostart: bool, on_progress: OnProgress | None) -> None:
+        try:
+            self.api.job("virt.instance.create", self._payload(spec, autostart), timeout=CREATE_TIMEOUT, on_progress=on_progress)
+        except CallTimeout as error:
+            # Without an id there is no job of ours; one of that name would be another controller's.
+            if error.job_id is not None and not error.aborted:
+                with contextlib.suppress(ApiError):  # the time-out is the failure, and it says that the job may still run
+                    self._abort_create(spec.name)
+            raise
 
     def _payload(self, spec: ContainerSpec, autostart: bool) -> dict[str, Any]:
         payload: dict[str, Any] = {"name": spec.name, "image": spec.image, "autostart": autostart}

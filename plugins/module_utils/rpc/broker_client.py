@@ -118,7 +118,7 @@ class BrokerClient:
             self._forget(line)
             if op == "read":
                 raise CallTimeout(method, timeout) from None
-            raise OutcomeUnknown(method, "the shared session does not answer") from None
+            raise OutcomeUnknown(method, "the shared session does not answer", timed_out=True) from None
         except (ApiError, _Gone):
             raise
         except BaseException as interrupt:

@@ -67,10 +67,12 @@ class MessageTooLong(ApiError):
 
 
 class OutcomeUnknown(ApiError):
-    """A changing call was sent and its answer never came: it may have happened, wholly, in part or not at all."""
+    """A changing call was sent and its answer never came: it may have happened, wholly, in part or not at all. With `timed_out` nothing
+    was lost but patience, so it may well be under way still."""
 
-    def __init__(self, method: str, reason: str) -> None:
+    def __init__(self, method: str, reason: str, *, timed_out: bool = False) -> None:
         self.method = method
+        self.timed_out = timed_out
         super().__init__(f"{method}: {reason}; whether it has happened is not known")
 
 

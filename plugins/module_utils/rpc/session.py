@@ -206,7 +206,7 @@ class Session:
                     # It may have come in just now.
                     if not request.finished.is_set():
                         if request.sent and not repeatable:
-                            raise OutcomeUnknown(method, f"no answer within {timeout:g} s")
+                            raise OutcomeUnknown(method, f"no answer within {timeout:g} s", timed_out=True)
                         raise CallTimeout(method, timeout)
             finally:
                 connection.forget(request)

@@ -117,3 +117,29 @@ def test_every_recorded_entry_can_be_read() -> None:
                         assert found.address == candidate["aliases"][0]["address"]
                     seen += 1
     assert seen > 10
+
+
+class TestHistory:
+    """What Incus remembers of how a container came to be."""
+
+    def test_the_image_it_was_made_of(self) -> None:
+        raw = {**entry()["raw"], "config": {"volatile.base_image": "767a274b"}, "created_at": "2026-11-23T07:15:18.221158849Z"}
+        found = container_of(entry(raw=raw))
+        assert (found.base_image, found.created_at) == ("767a274b", "2026-11-23T07:15:18.221158849Z")
+
+    @pytest.mark.parametrize(
+        ("raw", "never"),
+        [
+            ({"last_used_at": "1970-01-01T00:00:00Z"}, True),
+            ({"last_used_at": "0001-01-01T00:00:00Z"}, True),
+            ({"last_used_at": "2026-11-23T07:15:18Z"}, False),
+            ({"last_used_at": "1970-01-01T00:00:00Z", "state": {"started_at": "2026-11-23T07:15:18Z"}}, False),
+            ({}, None),
+        ],
+    )
+    def test_whether_it_has_ever_run(self, raw: dict[str, Any], never: bool | None) -> None:
+        assert container_of(entry(raw=raw)).never_started is never
+
+    def test_unknown_where_raw_is_hidden(self) -> None:
+        found = container_of(entry(raw="********"))
+        assert (found.base_image, found.created_at, found.never_started) == (None, None, None)

@@ -212,8 +212,9 @@ def test_no_answer_in_time(server: Any, session: Session, kit: Any) -> None:
     server.on("x.change", kit.silence)
     with pytest.raises(errors.CallTimeout):
         session.read("x.read", timeout=0.1)
-    with pytest.raises(errors.OutcomeUnknown, match="no answer within"):
+    with pytest.raises(errors.OutcomeUnknown, match="no answer within") as caught:
         session.call("x.change", timeout=0.1)
+    assert caught.value.timed_out
     server.on("core.ping", "pong")
     assert session.read("core.ping") == "pong"
     assert server.connections == 1
