@@ -30,9 +30,11 @@ def test_many_together_or_one_alone():
         later.append(asyncio.create_task(guest("c")))
         for _each in range(5):
             await asyncio.sleep(0)
+        assert not gate.free
         assert seen == ["a in", "b in"]  # neither the one who wants to be alone, nor who came after
         leave.set()
         await asyncio.gather(*first, *later)
+        assert gate.free
         return seen
 
     assert asyncio.run(scenario()) == ["a in", "b in", "a out", "b out", "alone in", "alone out", "c in", "c out"]

@@ -122,6 +122,14 @@ def test_an_instance_without_its_dataset_can_be_deleted(api: Api) -> None:
     assert not api.root("px-a").parent.exists()
 
 
+def test_a_dataset_in_the_way_prevents_a_creation(api: Api) -> None:
+    a = api.dataset("px-a")
+    api.ask("zfs.dataset.create", {"name": a})
+    job = api.job("virt.instance.create", {"name": "px-a", "image": IMAGE})
+    assert job["state"] == "FAILED" and "already exists" in job["error"]
+    assert (api.instances(), list(api.datasets())) == ({}, [a])
+
+
 def test_a_deleted_base_lives_on_until_its_last_clone_is_deleted(api: Api) -> None:
     a = api.make("px-a")
     (api.root("px-a") / "root/x").write_text("kept")

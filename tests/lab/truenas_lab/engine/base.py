@@ -63,6 +63,10 @@ class Volumes(Protocol):
 
     costly: bool  # whether measuring takes time
 
+    def measurable(self, pool: str) -> bool:
+        """Whether measuring would begin at once."""
+        ...
+
     async def present(self, pool: str) -> Present:
         """What there really is: never a guess, for what is missing here is forgotten."""
         ...

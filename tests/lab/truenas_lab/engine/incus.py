@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..host.run import system_environment
-from .base import EngineError, EngineImage, EngineInstance, OnPercent, OnStatus
+from .base import EngineError, EngineImage, EngineInstance, EngineNotFound, OnPercent, OnStatus
 from .incus_client import IncusClient, segment
 from .incus_shell import IncusShell
 from .incus_volumes import IncusVolumes
@@ -147,8 +147,18 @@ class IncusEngine:
             "ephemeral": False,
             "source": {"type": "image", "fingerprint": await self._fingerprint(image)},
         }
+        await self._refuse_taken(pool, name)
         async with self.volumes.gate(pool).together():
             await self._create(body, on_percent)
+
+    async def _refuse_taken(self, pool: str, name: str) -> None:
+        """A dataset that is there before its instance: on ZFS the creation fails, on btrfs it would become a muddle."""
+        if not await self.volumes.exists(pool, name):
+            return
+        try:
+            await self.instance(name, state=False)  # then Incus itself refuses the name
+        except EngineNotFound:
+            raise EngineError("Failed creating instance from image: Cannot create volume, already exists on target storage") from None
 
     async def _create(self, body: dict[str, Any], on_percent: OnPercent | None) -> None:
         operation = await self._client.operation("POST", "/1.0/instances", body=body)

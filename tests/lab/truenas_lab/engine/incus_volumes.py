@@ -22,6 +22,7 @@ from .gate import Gate
 
 T = TypeVar("T")
 OWN = ".pixels-lab"
+_REST = 2.0  # seconds: the next container of a fleet comes sooner
 
 
 class IncusVolumes:
@@ -33,7 +34,7 @@ class IncusVolumes:
 
     def gate(self, pool: str) -> Gate:
         """Incus trips over quotas that are switched while it makes or removes a volume: measuring is done alone."""
-        return self._gates.setdefault(pool, Gate())
+        return self._gates.setdefault(pool, Gate(_REST))
 
     # -- places -------------------------------------------------------------------------------------------------
     def _top(self, pool: str) -> Path:
@@ -84,6 +85,9 @@ class IncusVolumes:
             frozenset(images.values()),
         )
 
+    def measurable(self, pool: str) -> bool:
+        return self.gate(pool).free
+
     async def sizes(self, pool: str) -> Sizes:
         async with self.gate(pool).alone():
             return await self._run(self._sizes, pool)
@@ -132,6 +136,9 @@ class IncusVolumes:
             btrfs.copy(source, fresh, readonly=False)
         btrfs.clear_place(self._volume(volume))
         fresh.rename(self._volume(volume))
+
+    async def exists(self, pool: str, instance: str) -> bool:
+        return await self._run(btrfs.look, self._top(pool) / "containers" / instance) is not None
 
     async def make_deletable(self, pool: str, instance: str) -> None:
         """Where a dataset is gone, Incus makes a directory when it tries to start the instance, and trips over that afterwards."""

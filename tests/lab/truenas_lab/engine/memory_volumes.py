@@ -114,6 +114,9 @@ class MemoryVolumes:
                 self._drop(volume)
                 self._put(to, content)
 
+    def measurable(self, pool: str) -> bool:
+        return True
+
     async def sizes(self, pool: str) -> Sizes:
         place = self._pool(pool)
         holders: dict[tuple[str, str], int] = {}

@@ -69,13 +69,21 @@ class Storage:
         await self._carry_out(settle(tree, await self._engine.volumes.present(tree.pool)))
 
     async def sizes(self, pool: str) -> Sizes:
-        """What everything in a pool takes, as of a few seconds ago: ZFS's own figures follow its transaction groups too."""
+        """What everything in a pool takes, as of a few seconds ago: ZFS's own figures follow its transaction groups too.
+
+        While volumes are being made the last figures serve on: nobody waits for those of a whole fleet.
+        """
+        volumes, longest = self._engine.volumes, self._settings.sizes_seconds
+        known = self._measured.get(pool)
+        if known and longest and volumes.costly and (time.monotonic() - known[0] < longest or not volumes.measurable(pool)):
+            return known[1]
         async with self._measuring.setdefault(pool, asyncio.Lock()):
-            when, found = self._measured.get(pool, (float("-inf"), Sizes()))
-            if time.monotonic() - when >= self._settings.sizes_seconds or not self._engine.volumes.costly:
-                found = await self._engine.volumes.sizes(pool)
-                self._measured[pool] = (time.monotonic(), found)
-                self._remember(pool, found)
+            known = self._measured.get(pool)
+            if known and longest and volumes.costly and time.monotonic() - known[0] < longest:
+                return known[1]  # somebody else has just done it
+            found = await volumes.sizes(pool)
+            self._measured[pool] = (time.monotonic(), found)
+            self._remember(pool, found)
         return found
 
     def _remember(self, pool: str, found: Sizes) -> None:
