@@ -13,9 +13,10 @@ from typing import Any
 
 from .access_keys import KEYS
 from .access_shell import SCRIPT
+from .identity_install import variables
 
 # Goes up with every change of the script that containers which have run the one before should get.
-VERSION = 1
+VERSION = 2
 STAMP_FILE = "/etc/pixels/ssh_access"
 STAMP_MARK = "pixels-stamp:"
 LOG_LINES = 30
@@ -49,7 +50,7 @@ class Recipe:
     def stamp(self) -> str:
         """Kept in the container once all is done: another one there means that there is something to do."""
         wanted = [self.user, self.uid, self.gid, _bare(self.public_key), self.python, self.sudo, list(self.dns)]
-        digest = hashlib.sha256(json.dumps([wanted, _SSHD]).encode()).hexdigest()[:32]
+        digest = hashlib.sha256(json.dumps([wanted, _SSHD, variables()]).encode()).hexdigest()[:32]
         return f"{VERSION} {digest}"
 
     def script(self, mark: str, *, patience: int, new_host_key: bool = False) -> str:
@@ -71,6 +72,7 @@ class Recipe:
             "PX_BOOT": str(min(90, patience)),
             "PX_NETWORK": str(min(60, patience)),
             "PX_NEW_HOST_KEY": _flag(new_host_key),
+            **variables(),
         }
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + SCRIPT
 
@@ -128,22 +130,28 @@ class Report:
 
 def read_report(output: str, mark: str) -> Report:
     """Its messages, and the rest of what it printed as a log that people can read."""
-    report = Report()
+    said, log = read_marked(output, mark)
+    report = Report(log=log)
+    for key, value in said:
+        text = str(value)
+        if key == "did":
+            report.steps.append(text)
+        elif key in ("os", "python", "host_key", "error"):
+            setattr(report, key, text or None)
+    return report
+
+
+def read_marked(output: str, mark: str) -> tuple[list[tuple[str, Any]], str]:
+    """What a script has said behind its mark, as keys and values in order, and the end of all else that it has printed."""
+    said: list[tuple[str, Any]] = []
     log: list[str] = []
     for raw in output.replace("\r\n", "\n").split("\n"):
         line = _ESCAPES.sub("", raw.rsplit("\r", 1)[-1]).rstrip()
-        if not line.startswith(f"{mark} "):
-            if line:
-                log.append(line)
-            continue
-        for key, value in _json(line.removeprefix(mark)).items():
-            text = str(value)
-            if key == "did":
-                report.steps.append(text)
-            elif key in ("os", "python", "host_key", "error"):
-                setattr(report, key, text or None)
-    report.log = "\n".join(log[-LOG_LINES:])
-    return report
+        if line.startswith(f"{mark} "):
+            said += _json(line.removeprefix(mark)).items()
+        elif line:
+            log.append(line)
+    return said, "\n".join(log[-LOG_LINES:])
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -12,40 +12,24 @@ than the user could go alone.
 
 from __future__ import annotations
 
-SCRIPT = r"""
+from .identity_install import BASE, INSTALL
+
+_BEGIN = r"""
 set -u
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C HOME=/root DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none
 cd /
-nl='
-'
+"""
 
+_STEPS = r"""
 json() { printf '%s' "$1" | tr -d '\000-\037' | sed 's/[\\"]/\\&/g'; }
 tell() { printf '%s {"%s": "%s"}\n' "$PX_MARK" "$1" "$(json "$2")"; }
 fail() { tell error "$1"; exit 1; }
 did() { tell did "$1"; }
-has() { command -v "$1" >/dev/null 2>&1; }
 now() { date +%s; }
 
-# A file of root's: wrote=yes when it was not so already. The temporary name has a dot in front, which sudo and sshd both pass over.
-put() {
-  wrote=no
-  if [ -f "$1" ] && [ ! -h "$1" ] && [ "$(cat "$1"; echo x)" = "$3${nl}x" ] && [ "$(stat -c '%a %u' "$1")" = "$2 0" ]; then return 0; fi
-  mkdir -p "${1%/*}" || return 1
-  temporary=$(mktemp "${1%/*}/.pixels.XXXXXX") || return 1
-  if printf '%s\n' "$3" >"$temporary" && chmod "$2" "$temporary" && { [ $# -lt 4 ] || "$4" "$temporary"; } &&
-    mv -f "$temporary" "$1"; then
-    wrote=yes
-    return 0
-  fi
-  rm -f "$temporary"
-  return 1
-}
-
 # The system
-
-with_systemd() { case $(readlink -f /sbin/init) in */systemd) return 0 ;; *) return 1 ;; esac; }
 
 wait_for_boot() {
   end=$(($(now) + PX_BOOT))
@@ -349,6 +333,29 @@ server() {
   [ $changed = no ] || did service
 }
 
+# The service that makes a clone of this container somebody else, and the key that its clones go on letting in.
+identity() {
+  install_identity
+  case $? in
+    0) ;;
+    2) echo "neither systemd nor OpenRC runs this container: no service gives its clones their identity"; return 0 ;;
+    *) fail "the service that gives clones their identity cannot be installed" ;;
+  esac
+  changed=$installed
+  blob=${PX_KEY#* }
+  put /etc/pixels/access_key 600 "${PX_KEY%% *} ${blob%% *}" || fail "/etc/pixels cannot be written"
+  [ $wrote = no ] || changed=yes
+  /usr/local/lib/pixels/identity adopt
+  case $? in
+    0) ;;
+    10) changed=yes ;;
+    3) tail -n 5 /var/log/pixels-identity.log 2>/dev/null
+      fail "this container is a clone that has not got an identity of its own; it gets one when it is restarted" ;;
+    *) fail "/etc/pixels/identity cannot be written" ;;
+  esac
+  [ $changed = no ] || did identity
+}
+
 main() {
   mkdir -p /run
   if has flock; then
@@ -363,6 +370,7 @@ main() {
   account
   keys
   sudo_rights
+  identity
   host_key
   server_settings
   server
@@ -378,3 +386,5 @@ main() {
 }
 main
 """
+
+SCRIPT = _BEGIN + BASE + INSTALL + _STEPS

@@ -11,7 +11,7 @@ Names here are those on the appliance (`px-task1`). Errors are the types of `rpc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -138,6 +138,9 @@ class Driver(Protocol):
 
     def get(self, name: str) -> Container | None:
         """One container; None only when it is proven not to exist."""
+
+    def several(self, names: Collection[str]) -> Sequence[Container]:
+        """Those of these that there are, with one call, in any order."""
 
     def pools(self) -> Sequence[str]:
         """The pools that containers may lie on."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,10 @@ class VirtDriver:
         found = self._query([["id", "=", name]])
         return found[0] if found else None
 
-    def _query(self, filters: Sequence[Sequence[str]]) -> Sequence[Container]:
+    def several(self, names: Collection[str]) -> Sequence[Container]:
+        return self._query([["id", "in", sorted(names)]])
+
+    def _query(self, filters: Sequence[Sequence[Any]]) -> Sequence[Container]:
         entries = self.api.read("virt.instance.query", filters, _OPTIONS)
         if not entries:
             # No instances, or no Incus: both answer with an empty list.

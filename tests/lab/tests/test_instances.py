@@ -168,6 +168,10 @@ def test_who_asks_for_one_instance_does_not_ask_for_all(in_lab):
         for filters in ([["id", "=", "px-a"]], [["name", "=", "px-a"], ["status", "=", "RUNNING"]]):
             assert [item["name"] for item in await client.call("virt.instance.query", filters)] == ["px-a"]
         assert await client.call("virt.instance.query", [["id", "=", "px-a"], ["status", "=", "STOPPED"]]) == []
+        few = [["id", "in", ["px-none", "px-a", "px-a"]]]
+        assert [item["name"] for item in await client.call("virt.instance.query", few)] == ["px-a"]
+        many = [["id", "in", [f"px-{number}" for number in range(50)]]]
+        assert (await client.error("virt.instance.query", many))["data"]["reason"] == "[EFAULT] nobody needs them all"
         for name in ("px-none", "", "px/a", "x" * 100):
             assert await client.call("virt.instance.query", [["id", "=", name]]) == []
         assert (await client.call("virt.instance.get_instance", "px-a"))["aliases"]

@@ -18,6 +18,7 @@ from .virt_entry import entry, older
 from .zfs_errors import zfs
 
 _MIB = 1024**2
+_FEW = 8  # one by one is quicker than all of them up to about that many
 NEWEST_API = API_VERSIONS["25.10"][-1]
 _NOT_FOR_CONTAINERS = ("enable_vnc", "vnc_port", "vnc_password", "secure_boot", "root_disk_size", "root_disk_io_bus", "image_os")
 
@@ -68,19 +69,21 @@ async def instance_query(call: Call, filters: list[Any], options: dict[str, Any]
         return query.apply([], filters, options)
     state = not options["extra"].get("skip_state")
     raw = bool(options["extra"].get("raw"))
-    if (name := _one_name(filters)) is not None:
-        one = await call.lab.find_instance(name, state=state)
-        instances = [one] if one else []
+    if (names := _few_names(filters)) is not None:
+        found = await asyncio.gather(*(call.lab.find_instance(name, state=state) for name in names))
+        instances = [item for item in found if item]
     else:
         instances = await call.lab.instances(state=state)
     return query.apply([entry(item, raw=raw) for item in instances], filters, options)
 
 
-def _one_name(filters: list[Any]) -> str | None:
-    """The only instance that can match: who waits for one of many asks for it again and again."""
+def _few_names(filters: list[Any]) -> list[str] | None:
+    """The only instances that can match, where they are few: who waits for some of many asks for them again and again."""
     for item in filters:
-        if len(item) == 3 and item[0] in ("id", "name") and item[1] == "=" and isinstance(item[2], str):
-            return item[2]
+        if len(item) == 3 and item[0] in ("id", "name") and item[1] in ("=", "in"):
+            names = [item[2]] if item[1] == "=" else item[2]
+            if isinstance(names, list) and len(names) <= _FEW and all(isinstance(name, str) for name in names):
+                return sorted(set(names))
     return None
 
 

@@ -46,7 +46,7 @@ class TestScript:
         assert done.stdout == RECIPE.public_key
 
     def test_it_fits_through_the_shell(self) -> None:
-        assert len(RECIPE.script("pixels:1", patience=60)) < 32_768
+        assert len(RECIPE.script("pixels:1", patience=60)) < 65_536
 
 
 class TestStamp:

@@ -58,6 +58,10 @@ class TestReading:
             ("px-b", "stopped", None),
         ]
 
+    def test_several_are_asked_for_at_once(self, api: ScriptedApi, driver: VirtDriver) -> None:
+        api.expect("read", "virt.instance.query", [["id", "in", ["px-b", "px-task1", "px-x"]]], RAW, result=[entry(), entry("px-b")])
+        assert {found.name for found in driver.several({"px-x", "px-task1", "px-b"})} == {"px-b", "px-task1"}
+
     def test_empty_is_absent_only_when_the_service_is_up(self, api: ScriptedApi, driver: VirtDriver) -> None:
         expect_get(api)
         api.expect("read", "virt.global.config", result=READY)
