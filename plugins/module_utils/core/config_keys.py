@@ -188,8 +188,8 @@ KEYS: tuple[Key, ...] = (
         "str",
         None,
         "PIXELS_CHECKPOINT_DATASET_PREFIX",
-        "The dataset that holds those of the containers. Without it what the appliance says.",
-        idle="nothing looks for datasets",
+        "The dataset that holds those of the containers, such as `tank/.ix-virt/containers`. Without it `.ix-virt/containers` of the pool"
+        " that a container is on, which is where TrueNAS has them; with it all containers have to be on that one pool.",
     ),
     Key("provision", "enabled", "bool", True, "PIXELS_PROVISION_ENABLED", "Whether new containers are made ready for SSH."),
     Key(

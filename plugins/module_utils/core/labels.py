@@ -9,7 +9,9 @@ removed as one of ours.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from .errors import Invalid
@@ -26,7 +28,7 @@ _NEW, _OLD, _KEPT = "pixels.new.", "pixels.old.", "pixels.kept."
 
 def check(label: Any) -> str:
     """The label itself; raises for one that ZFS, or a person, would stumble over."""
-    text = str(label)
+    text = "" if isinstance(label, bool) or not isinstance(label, (str, int)) else str(label)
     if len(text) > LONGEST or not _LABEL.fullmatch(text):
         raise Invalid("label", label, _ALLOWED)
     return text
@@ -74,6 +76,12 @@ def old_dataset(parent: str, instance: str) -> str:
 def kept_prefix(parent: str, instance: str) -> str:
     """What those that were the container's and have checkpoints begin with; a number follows."""
     return f"{parent}/{_KEPT}{instance}."
+
+
+def kept_dataset(parent: str, instance: str, taken: Iterable[str]) -> str:
+    """The first of these names that is free."""
+    prefix, used = kept_prefix(parent, instance), set(taken)
+    return next(name for name in (f"{prefix}{number}" for number in count(1)) if name not in used)
 
 
 def kept_instance(dataset: str) -> str | None:

@@ -37,7 +37,9 @@ def _host() -> str:
 def _started(pid: int) -> int | None:
     """When a process was started, in the kernel's ticks; None when there is none. Where nothing tells, 0 for one that is alive."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19])
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        # A killed one stays listed until its parent, which may be dead as well, takes notice.
+        return None if fields[0] in ("Z", "X") else int(fields[19])
     except (OSError, ValueError, IndexError):
         pass
     try:
@@ -49,10 +51,16 @@ def _started(pid: int) -> int | None:
     return 0
 
 
-def token() -> str:
-    """The token of this process: a new one each second, though they all say the same."""
-    pid = os.getpid()
+def token(pid: int | None = None) -> str:
+    """The token of this process, or of another one of this machine: a new one each second, though they all say the same."""
+    pid = os.getpid() if pid is None else pid
     return f"{_host()}-{pid}-{_started(pid) or 0}-{int(time.time())}"
+
+
+def since(text: str) -> int | None:
+    """When it was made, in seconds since 1970; None for a text that is no token."""
+    match = _TOKEN.fullmatch(text)
+    return None if match is None else int(match[4])
 
 
 def is_mine(text: str) -> bool:

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, The pixels.sandbox developers
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A container's data through time: its data set, the ones that restores have kept beside it, and all of their snapshots."""
+"""A container's data through time: its data set, the ones that restores have parked beside it, and all of their snapshots."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..nas.driver import Container, Driver
 from ..nas.storage import Snapshot
@@ -38,9 +38,14 @@ class Lineage:
         return tuple(snapshot for snapshot in self.snapshots if snapshot.dataset == self.dataset)
 
     @property
-    def kept(self) -> tuple[str, ...]:
-        """The data sets kept beside it, as far as they have snapshots."""
-        return tuple(dict.fromkeys(snapshot.dataset for snapshot in self.snapshots if snapshot.dataset != self.dataset))
+    def new(self) -> str:
+        """Where the data set is made that is to become the container's."""
+        return labels.new_dataset(self.parent, self.instance)
+
+    @property
+    def old(self) -> str:
+        """Where the one goes that was the container's, to be destroyed."""
+        return labels.old_dataset(self.parent, self.instance)
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -51,48 +56,45 @@ class Lineage:
     def checkpoint(self, label: str) -> Checkpoint | None:
         return next((entry for entry in self.checkpoints if entry.label == label), None)
 
-    def newer_than(self, snapshot: Snapshot) -> tuple[Snapshot, ...]:
-        """What a rollback of the snapshot's data set to it would have to go past."""
-        return tuple(entry for entry in self.snapshots if entry.dataset == snapshot.dataset and entry.txg > snapshot.txg)
-
     def outside(self, snapshot: Snapshot) -> tuple[str, ...]:
         """The data sets that need the snapshot and are none of this container's own."""
         return tuple(name for name in snapshot.clones if not self.owns(name))
 
     def owns(self, dataset: str) -> bool:
-        return dataset == self.dataset or labels.parked_instance(dataset) == self.instance
+        parked = dataset.rpartition("/")[0] == self.parent and labels.parked_instance(dataset) == self.instance
+        return parked or dataset == self.dataset
 
 
-def of(driver: Driver, containers: Iterable[Container]) -> dict[str, Lineage]:
-    """Those of the containers, by instance name, with one call for all of them."""
+def of(driver: Driver, containers: Iterable[Container], *, details: bool = False) -> dict[str, Lineage]:
+    """Those of the containers, by instance name, with one call for all of them; with `details` their snapshots say how large they are."""
     storage = driver.storage
-    found = [(container, storage.dataset_of(container), storage.parent_of(container)) for container in containers]
+    found = [Lineage(container.name, storage.dataset_of(container), storage.parent_of(container)) for container in containers]
     if not found:
         return {}
+    # What a restore that was cut short has left is a part of it: there may be checkpoints in it.
     if len(found) <= _FEW:
-        datasets = [dataset for _container, dataset, _parent in found]
-        prefixes = [labels.kept_prefix(parent, container.name) for container, _dataset, parent in found]
-        snapshots = storage.snapshots(datasets, prefixes=prefixes)
+        datasets = [name for entry in found for name in (entry.dataset, entry.new, entry.old)]
+        snapshots = storage.snapshots(
+            datasets, prefixes=[labels.kept_prefix(entry.parent, entry.instance) for entry in found], details=details
+        )
     else:
-        snapshots = storage.snapshots(prefixes=sorted({f"{parent}/" for _container, _dataset, parent in found}))
+        prefixes = {f"{entry.parent}/" for entry in found} | {f"{entry.dataset.rpartition('/')[0]}/" for entry in found}
+        snapshots = storage.snapshots(prefixes=sorted(prefixes), details=details)
     by_dataset: dict[str, list[Snapshot]] = {}
-    by_kept: dict[tuple[str, str], list[Snapshot]] = {}
+    by_parked: dict[tuple[str, str], list[Snapshot]] = {}
     for snapshot in snapshots:
         by_dataset.setdefault(snapshot.dataset, []).append(snapshot)
-        instance = labels.kept_instance(snapshot.dataset)
+        instance = labels.parked_instance(snapshot.dataset)
         if instance is not None:
-            by_kept.setdefault((snapshot.dataset.rpartition("/")[0], instance), []).append(snapshot)
-    return {
-        container.name: Lineage(
-            instance=container.name,
-            dataset=dataset,
-            parent=parent,
-            snapshots=tuple(
-                sorted([*by_dataset.get(dataset, []), *by_kept.get((parent, container.name), [])], key=lambda entry: entry.txg)
-            ),
-        )
-        for container, dataset, parent in found
-    }
+            by_parked.setdefault((snapshot.dataset.rpartition("/")[0], instance), []).append(snapshot)
+    return {entry.instance: replace(entry, snapshots=_ordered(by_dataset, by_parked, entry)) for entry in found}
+
+
+def _ordered(
+    by_dataset: Mapping[str, list[Snapshot]], by_parked: Mapping[tuple[str, str], list[Snapshot]], entry: Lineage
+) -> tuple[Snapshot, ...]:
+    found = [*by_dataset.get(entry.dataset, []), *by_parked.get((entry.parent, entry.instance), [])]
+    return tuple(sorted(found, key=lambda snapshot: snapshot.txg))
 
 
 def container_of(dataset: str) -> str:
