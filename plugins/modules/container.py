@@ -16,6 +16,7 @@ description:
   - A container called C(task1) here is C(px-task1) on the appliance. Containers that this collection has not made are never touched,
     even when they are called so; see O(adopt).
   - An existing container converges to the options that are set, and to nothing else. Defaults serve only to make a new one.
+  - A new container is made of an image, or as a clone of another container, which takes seconds and no space of its own; see O(from).
 extends_documentation_fragment:
   - pixels.sandbox.auth
   - pixels.sandbox.attributes
@@ -46,7 +47,8 @@ options:
       - V(present) means that it exists. One that is made by it is not started, one that exists runs or not as before.
       - V(stopped) means that it exists and does not run.
       - V(restarted) stops and starts it. One that does not run, or does not exist yet, is just started.
-      - V(absent) means that it does not exist. Its data and all of its snapshots go with it, and so does its host key on this machine.
+      - V(absent) means that it does not exist. Its data and all of its snapshots go with it, what restores have kept of it, and its host
+        key on this machine. See O(dependents) for what was made of it.
     type: str
     choices: [present, started, stopped, restarted, absent]
     default: started
@@ -55,7 +57,29 @@ options:
       - The image to make it of, as in V(debian/12) or V(ubuntu/24.04), or the fingerprint of an image on the appliance.
       - For a new container C(defaults.image) of the configuration is used when this is not set, and C(ubuntu/24.04) without that.
       - It cannot change in place; see O(recreate). Of an adopted container only the distribution is known and compared.
+      - Excludes O(from).
     type: str
+  from:
+    description:
+      - Make it a clone of another container, V(base:ready) for the checkpoint C(ready) of the container C(base), V(base) for its present
+        state, which need not be stopped for that.
+      - The clone has the source's image, O(cpu), O(memory), O(environment) and network, where they are not set here. The defaults of the
+        configuration play no part in it. Its data lies in the source's pool; another one is refused.
+      - It has an identity of its own before its network comes up. That is machine-id, DHCP lease, SSH host keys and host name. Its host key
+        is read through the API and pinned. What else it does not keep of its source says O(scrub).
+      - All sources and checkpoints of a task are looked up before anything is made. When one of them does not exist nothing is.
+      - It is compared like O(image) for a container that exists, and then the source need not be there any more. It cannot change in place;
+        see O(recreate).
+      - Excludes O(image). Needs an API key with full administration rights on TrueNAS 25.
+    type: str
+  scrub:
+    description:
+      - Which of the traces that work has left in the source a clone does not keep. The documentation has a list of the files of each.
+      - All of them when this is not set. V([]) keeps everything but the identity.
+      - Goes with O(from). It cannot change in place; see O(recreate).
+    type: list
+    elements: str
+    choices: [history, logins, keys, logs, temporary]
   cpu:
     description:
       - How many processors it may use, as in V(2), or which of them, as in V(0-3) or V(0,2).
@@ -108,6 +132,19 @@ options:
     description:
       - A text that is kept with the container, for M(pixels.sandbox.container_info) to choose by. At most 200 characters.
     type: str
+  expires:
+    description:
+      - For how long to keep it, as in V(90m), V(12h), V(7d) or V(2w), from the moment at which it is made. M(pixels.sandbox.prune) destroys
+        it some time after that.
+      - A container that exists keeps its moment as long as this is the same. Another duration counts from now. V(none) means for ever.
+    type: str
+  vars_by_name:
+    description:
+      - Options that single containers have of their own. Each key is a name or a range, of containers that O(name) has too. Below it are
+        O(autostart), O(cpu), O(environment), O(expires), O(from), O(image), O(memory), O(owner), O(pool) or O(scrub).
+      - What is there comes before the option of the task, and what comes later in it before what is earlier. An environment replaces the
+        other as a whole.
+    type: dict
   create:
     description:
       - With V(false) a container that does not exist is an error and is not made.
@@ -126,6 +163,16 @@ options:
       - Without it such a difference is an error and nothing is touched.
     type: bool
     default: false
+  dependents:
+    description:
+      - What to do about the clones of a container that is to be destroyed. The clones that the same task destroys do not count, they go
+        before it.
+      - With V(fail) that container is left alone and its clones are named.
+      - With V(promote) they are made independent of it first. Their data stays as it is to the byte, and they go on running. The
+        checkpoints of the destroyed container are gone all the same.
+    type: str
+    choices: [fail, promote]
+    default: fail
   wait_for:
     description:
       - With O(state=started) and O(state=restarted), what to wait for once it runs.
@@ -155,7 +202,9 @@ options:
     type: int
     default: 4
 seealso:
+  - module: pixels.sandbox.checkpoint
   - module: pixels.sandbox.container_info
+  - module: pixels.sandbox.prune
   - module: pixels.sandbox.ssh_access
 """
 
@@ -179,6 +228,22 @@ EXAMPLES = r"""
       ROLE: worker
     owner: nightly
     concurrency: 8
+
+- name: Twenty clones of what was prepared once, for a day; the first one with more memory
+  pixels.sandbox.container:
+    name: worker[01:20]
+    from: base:ready
+    scrub: [history, logins, keys]
+    expires: 1d
+    vars_by_name:
+      worker01:
+        memory: 8GiB
+
+- name: A clone of its present state, with everything that is in it
+  pixels.sandbox.container:
+    name: experiment
+    from: base
+    scrub: []
 
 - name: More memory for one of them, which goes on running
   pixels.sandbox.container:
@@ -206,12 +271,18 @@ EXAMPLES = r"""
   pixels.sandbox.container:
     name: task1,hidden,worker[01:20]
     state: absent
+
+- name: Destroy what they would be clones of, but keep them
+  pixels.sandbox.container:
+    name: base
+    state: absent
+    dependents: promote
 """
 
 RETURN = r"""
 containers:
   description: One entry for each name, in the order of the names.
-  returned: always, unless the task failed before it looked at any container
+  returned: always, unless the task failed as a whole, as for a wrong O(from)
   type: list
   elements: dict
   contains:
@@ -227,7 +298,8 @@ containers:
       description: Whether it was changed, or in check mode, would be.
       type: bool
     actions:
-      description: What was done, in order, of C(created), C(updated), C(started), C(stopped), C(restarted), C(destroyed).
+      description: What was done, in order, of C(created), C(cloned), C(updated), C(started), C(stopped), C(restarted), C(destroyed), and
+        C(renewed) for a clone that had to be given its identity.
       type: list
       elements: str
       sample: [created]
@@ -243,6 +315,10 @@ containers:
       description: The image that it was made of.
       type: str
       sample: debian/12
+    from:
+      description: What it is a clone of, as in O(from). V(null) for one that was made of an image.
+      type: str
+      sample: base:ready
     cpu:
       description: Its processors, V(null) for no limit.
       type: str
@@ -268,6 +344,24 @@ containers:
     owner:
       description: The text of O(owner).
       type: str
+    expires:
+      description: Until when it is to be kept. V(null) is for ever.
+      type: str
+      sample: "2026-11-30T15:33:01Z"
+    host_key:
+      description: The fingerprint of its SSH host key, V(null) while none is pinned on this machine.
+      type: str
+      sample: SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8
+    machine_id:
+      description: The machine-id of a clone that was looked at in this task, V(null) otherwise.
+      type: str
+      sample: 4b2e0e4f9d1c4e0aa7c2d6d1a3a0b8c5
+    promoted:
+      description: What was, or in check mode would be, made independent of a container that is destroyed.
+      type: list
+      elements: str
+      returned: when there was any
+      sample: [worker01]
     failed:
       description: Whether it failed. The others were seen to all the same.
       type: bool

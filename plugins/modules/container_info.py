@@ -87,6 +87,9 @@ containers:
     owned:
       description: Whether this collection has made it. Others are listed with O(all) only.
       type: bool
+    half_made:
+      description: Whether its making was begun and not ended. It has never run; M(pixels.sandbox.container) makes it anew or destroys it.
+      type: bool
     status:
       description: What it is, V(running) or V(stopped), or in the appliance's words in lower case, such as V(frozen).
       type: str
@@ -103,6 +106,10 @@ containers:
       description: The image that it was made of.
       type: str
       sample: debian/12
+    from:
+      description: What it is a clone of, a checkpoint as in V(base:ready) or a container as in V(base). V(null) for one made of an image.
+      type: str
+      sample: base:ready
     os:
       description: What the image says of itself, as C(os), C(release), C(variant).
       type: dict
@@ -131,6 +138,10 @@ containers:
     owner:
       description: The text that its owner has left.
       type: str
+    expires:
+      description: Until when it is to be kept. V(null) is for ever.
+      type: str
+      sample: "2026-11-30T15:33:01Z"
     hostvars:
       description: The variables that make it a host of Ansible, as C(ansible_host) and C(ansible_user). With O(connection) only.
       type: dict

@@ -36,6 +36,13 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import Spec, given_options
 
+# Each task runs in a process of its own, forked from the one that loads this file: what all of them need is loaded here, once.
+from ansible_collections.pixels.sandbox.plugins.module_utils.nas import select as _driver
+from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import broker_client as _session
+from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import connect as _connect
+
+_LOADED = (_driver, _session, _connect)
+
 display = Display()
 
 CENSORED = "********"

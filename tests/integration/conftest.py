@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import identity_answer
 import pytest
 from playbook import Playbooks, PlayRun, make_home
 from running_lab import RunningLab
@@ -40,6 +41,7 @@ def _lab_2504() -> Iterator[RunningLab]:
 def lab(_lab_2510: RunningLab) -> RunningLab:
     """TrueNAS 25.10, as new."""
     _lab_2510.reset()
+    identity_answer.answer(_lab_2510)
     return _lab_2510
 
 
@@ -47,6 +49,7 @@ def lab(_lab_2510: RunningLab) -> RunningLab:
 def lab_2504(_lab_2504: RunningLab) -> RunningLab:
     """TrueNAS 25.04, as new."""
     _lab_2504.reset()
+    identity_answer.answer(_lab_2504)
     return _lab_2504
 
 

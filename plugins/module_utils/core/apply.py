@@ -12,11 +12,27 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from ..nas.driver import Container, Driver
+from ..nas.driver import Container, ContainerSpec, Driver, DriverError
+from . import lease, marker
 from .errors import CoreError, Foreign, describe
-from .plan import TRANSITIONAL, Change, Create, Delete, Restart, Start, Step, Stop, Update, is_ours, plan
+from .plan import (
+    TRANSITIONAL,
+    Change,
+    Clone,
+    Complete,
+    Create,
+    Delete,
+    Restart,
+    Start,
+    Step,
+    Stop,
+    Update,
+    in_two_steps,
+    is_ours,
+    plan,
+)
 from .wanted import Wanted
 
 if TYPE_CHECKING:
@@ -65,46 +81,69 @@ def settled(
     return found
 
 
-def apply(driver: Driver, wanted: Wanted, current: Container | None, change: Change, watch: Watch) -> list[str]:
-    """Make it so; returns what was done, in order. On failure the exception carries that list as `actions`."""
-    from ..rpc.errors import JobFailed, OutcomeUnknown, ValidationFailed
+Remove: TypeAlias = Callable[[Container, Watch], None]
+
+
+def apply(
+    driver: Driver,
+    wanted: Wanted,
+    current: Container | None,
+    change: Change,
+    watch: Watch,
+    remove: Remove | None = None,
+    has_data: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Make it so; returns what was done, in order. On failure the exception carries that list as `actions`.
+
+    `remove` destroys a container with all that belongs to it; without it only the container goes. `has_data` is told once it needs its
+    source no more, while it is still half-made: should the run be killed then, the next one makes it anew and tidies up at the source.
+    """
+    from ..rpc.errors import ApiError, JobFailed, OutcomeUnknown, ValidationFailed
 
     done: list[str] = []
     looked = 0
     try:
         while True:
-            # A create that follows a delete has to survive a new look: what it copies is gone by then.
+            # What follows a delete has to survive a new look: what it takes over from the old container is gone by then.
             wanted = replace(wanted, spec=change.spec or wanted.spec)
             step: Step | None = None
             try:
                 for step in change.steps:
                     watch.check()
-                    _execute(driver, wanted, current, step, watch)
-                    done.append(step.verb)
+                    if isinstance(step, Complete):
+                        has_data()
+                    # While it is being made, what is found of it may be any part of it.
+                    wanted = replace(wanted, made=wanted.made and not isinstance(step, (Create, Clone)))
+                    # What goes may be a piece of what this task itself makes.
+                    own = isinstance(step, Delete) and current is not None and _is_mine(current, wanted)
+                    current = _execute(driver, wanted, current, step, watch, remove)
+                    wanted = replace(wanted, made=wanted.made or in_two_steps(step))
+                    if step.verb and not own:
+                        done.append(step.verb)
                 return done
-            except OutcomeUnknown:
+            except OutcomeUnknown as error:
                 looked += 1
                 if looked > ATTEMPTS:
-                    raise
+                    raise _cleared(driver, wanted, step, error, watch) from error
                 now = settled(driver, wanted.instance, watch)
             except (JobFailed, ValidationFailed) as error:
-                if not isinstance(step, Create):
-                    raise
+                if not isinstance(step, (Create, Clone)):
+                    raise _cleared(driver, wanted, step, error, watch) from error
                 looked += 1
                 now = settled(driver, wanted.instance, watch)
                 # A create whose first start failed leaves the container, and so does one that an earlier run has begun.
                 if now is not None and not is_ours(now):
                     raise Foreign(wanted.name, wanted.instance) from error
-                if now is None or looked > ATTEMPTS:
-                    raise _explained(driver, wanted, error) from error
+                if now is None or looked > ATTEMPTS or _is_mine(now, wanted):
+                    told = _explained(driver, wanted, error) if isinstance(step, Create) else error
+                    raise _cleared(driver, wanted, step, told, watch) from error
                 watch.doing("completing what the failed create has left")
-            if isinstance(step, Create) and now is not None:
-                # What a driver sets after the create itself may be missing, whether or not the user has named it.
-                wanted = replace(wanted, autostart=step.spec.autostart)
+            except (ApiError, DriverError) as error:
+                raise _cleared(driver, wanted, step, error, watch) from error
             if isinstance(step, Restart) and _restarted(current, now):
                 wanted = wanted.as_if("started")
             change = plan(now, wanted)
-            if step is not None and not any(type(entry) is type(step) for entry in change.steps):
+            if step is not None and step.verb and not any(type(entry) is type(step) for entry in change.steps):
                 done.append(step.verb)
             current = now
     except Exception as error:
@@ -112,14 +151,26 @@ def apply(driver: Driver, wanted: Wanted, current: Container | None, change: Cha
         raise
 
 
-def _execute(driver: Driver, wanted: Wanted, current: Container | None, step: Step, watch: Watch) -> None:
+def _execute(
+    driver: Driver, wanted: Wanted, current: Container | None, step: Step, watch: Watch, remove: Remove | None
+) -> Container | None:
+    """One step; the container as the next one has to know it."""
     if isinstance(step, Create):
         watch.doing(f"creating from {step.spec.image}")
-        driver.create(step.spec, start=step.start, on_progress=watch.on_progress)
-        return
+        spec = half_made(step.spec) if in_two_steps(step) else step.spec
+        driver.create(spec, start=step.start, on_progress=watch.on_progress)
+        return _made(driver, wanted) if in_two_steps(step) else None
+    if isinstance(step, Clone):
+        if step.spec is None or step.snapshot is None:
+            raise RuntimeError(f"{wanted.name}: its source was not looked up")
+        watch.doing(f"cloning {step.source.text}")
+        driver.clone(half_made(step.spec), step.snapshot, on_progress=watch.on_progress)
+        return _made(driver, wanted)
     if current is None:
         raise RuntimeError(f"{step.verb}: there is no container")
-    if isinstance(step, Update):
+    if isinstance(step, Complete):
+        driver.update(current, {"environment": step.spec.environment, "autostart": step.spec.autostart})
+    elif isinstance(step, Update):
         watch.doing(f"changing {', '.join(sorted(step.changes))}")
         driver.update(current, step.changes)
     elif isinstance(step, Start):
@@ -133,7 +184,50 @@ def _execute(driver: Driver, wanted: Wanted, current: Container | None, step: St
         driver.restart(current, timeout=wanted.stop_timeout, force=wanted.force)
     elif isinstance(step, Delete):
         watch.doing("destroying")
-        driver.delete(current)
+        if remove is None:
+            driver.delete(current)
+        else:
+            remove(current, watch)
+        return None
+    return current
+
+
+def half_made(spec: ContainerSpec) -> ContainerSpec:
+    """As it is made first: whoever finds it so knows that it is half-made, and whose work that is."""
+    mark = marker.read(spec.environment) or marker.Marker()
+    return replace(spec, environment=marker.with_marker(spec.environment, replace(mark, making=lease.token())), autostart=False)
+
+
+def _made(driver: Driver, wanted: Wanted) -> Container:
+    """What was made just now. Somebody else's of the same name is not taken for it."""
+    found = driver.get(wanted.instance)
+    if found is None or not _is_mine(found, wanted):
+        raise CoreError(f"{wanted.name}: it was made, then {'vanished' if found is None else 'replaced'}: somebody else is at work on it")
+    return found
+
+
+def _is_mine(container: Container, wanted: Wanted) -> bool:
+    """Whether it is what this very task has made and not completed."""
+    mark = marker.read(container.environment) or marker.Marker()
+    return mark.id == wanted.id and mark.making is not None and lease.is_mine(mark.making)
+
+
+def _cleared(driver: Driver, wanted: Wanted, step: Step | None, error: Exception, watch: Watch) -> Exception:
+    """The failure of a step, after what it has left half-made was removed: nobody would ever complete that."""
+    if not isinstance(step, (Clone, Complete)) and not (isinstance(step, Create) and in_two_steps(step)):
+        return error
+    try:
+        left = settled(driver, wanted.instance, watch)
+        if left is None or not _is_mine(left, wanted) or not left.stopped:
+            return error
+        watch.doing("removing what is half-made")
+        driver.delete(left)
+        told = "the half-made container was removed"
+    except Exception as second:
+        told = f"and the half-made container could not be removed ({describe(second)['msg']}); the next run sees to that"
+    details = describe(error)
+    details.pop("failed")
+    return CoreError(f"{details.pop('msg')}; {told}", **details)
 
 
 def _restarted(before: Container | None, now: Container | None) -> bool:

@@ -5,24 +5,32 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ..nas.driver import Container, ContainerSpec, Driver
-from . import fleet, naming
+from . import fleet, identity, known_hosts, marker, naming
 from .apply import Watch, apply, settled
+from .clone import Sources
 from .context import Context
-from .errors import Invalid
+from .errors import CoreError, Invalid
 from .front import Spec
-from .plan import Change, Create, Delete, plan, view
-from .wait import wait_for
-from .wanted import STATES, Wanted, from_context
+from .identity import CATEGORIES, Identity
+from .plan import Change, Clone, Create, Delete, plan
+from .removal import Remover
+from .view import view
+from .wait import Lookout
+from .wanted import STATES, Wanted
+from .wishes import from_context
 
 SPEC = Spec(
     arguments={
         "name": {"type": "list", "elements": "str", "required": True, "aliases": ["container"]},
         "state": {"type": "str", "choices": list(STATES), "default": "started"},
         "image": {"type": "str"},
+        "from": {"type": "str"},
+        "scrub": {"type": "list", "elements": "str", "choices": list(CATEGORIES)},
         "cpu": {"type": "str"},
         "memory": {"type": "str"},
         "pool": {"type": "str"},
@@ -32,9 +40,12 @@ SPEC = Spec(
         "nic_type": {"type": "str", "choices": ["macvlan", "bridged"]},
         "parent": {"type": "str"},
         "owner": {"type": "str"},
+        "expires": {"type": "str"},
+        "vars_by_name": {"type": "dict"},
         "create": {"type": "bool", "default": True},
         "adopt": {"type": "bool", "default": False},
         "recreate": {"type": "bool", "default": False},
+        "dependents": {"type": "str", "choices": ["fail", "promote"], "default": "fail"},
         "wait_for": {"type": "str", "choices": ["none", "address", "ssh"], "default": "address"},
         "wait_timeout": {"type": "int", "default": 120},
         "stop_timeout": {"type": "int", "default": 30},
@@ -67,12 +78,17 @@ class _Run:
         self.current: dict[str, Container | None] = {}
         self.entries: dict[str, dict[str, Any]] = {}
         self.cancelled = threading.Event()
+        self.listed: dict[str, Container] = {}
+        self.remover = Remover(driver, ctx.params["dependents"])
+        self.lookout = Lookout(driver)
 
     def result(self) -> dict[str, Any]:
         with fleet.Herald(self.ctx.show) as herald:
             self.herald = herald
             self._look()
+            self._find_sources()
             self._fix_specs()
+            self._plan_removals()
             if self.ctx.check_mode:
                 for name in self._planned():
                     self.entries[name] = self._predicted(name)
@@ -93,15 +109,14 @@ class _Run:
     def _look(self) -> None:
         """One call for all, then a plan for each."""
         single = next(iter(self.wishes.values())).instance if len(self.wishes) == 1 else None
-        listed: dict[str, Container]
         if single is not None:
             found = self.driver.get(single)
-            listed = {} if found is None else {single: found}
+            self.listed = {} if found is None else {single: found}
         else:
-            listed = {container.name: container for container in self.driver.list(naming.PREFIX)}
+            self.listed = {container.name: container for container in self.driver.list(naming.PREFIX)}
         for name, wanted in self.wishes.items():
             try:
-                current = listed.get(wanted.instance)
+                current = self.listed.get(wanted.instance)
                 if current is not None:
                     current = settled(self.driver, wanted.instance, self._watch(name), current)
                 self.current[name] = current
@@ -111,6 +126,34 @@ class _Run:
             finally:
                 self.herald.done(name)
 
+    def _replan(self, name: str, **filled: Any) -> None:
+        """The plan with what has been found out since."""
+        wanted = replace(self.wishes[name], **filled)
+        try:
+            self.changes[name] = plan(self.current[name], wanted)
+            self.wishes[name] = wanted
+        except CoreError as error:
+            del self.changes[name]
+            self._fail(name, error)
+
+    def _find_sources(self) -> None:
+        """Where something is to be cloned, what from. A single source that cannot be is the end of the task: nothing is made."""
+        cloned = {name: source for name in self._planned() if (source := self.changes[name].clones) is not None}
+        self.sources = Sources(self.driver, self.listed, self.ctx.warn)
+        if cloned:
+            going = [self.wishes[name].instance for name in self._planned() if self.changes[name].deletes]
+            origins = self.sources.find(cloned.values(), going)
+            for name, source in cloned.items():
+                self._replan(name, origin=origins[source])
+
+    def _plan_removals(self) -> None:
+        """Who would lose data by what is to be destroyed, before anything is."""
+        going = {self.wishes[name].instance: name for name in self._planned() if self.changes[name].deletes}
+        found = [container for name in going.values() if (container := self.current[name]) is not None]
+        for instance, error in self.remover.prepare(found).refused.items():
+            del self.changes[going[instance]]
+            self._fail(going[instance], error)
+
     def _fix_specs(self) -> None:
         """Have the driver refuse what it can and fill in what was left open, once for all containers that are made alike."""
         known: list[tuple[ContainerSpec, ContainerSpec | Exception]] = []
@@ -118,7 +161,8 @@ class _Run:
             spec = self.changes[name].spec
             if spec is None:
                 continue
-            alike = replace(spec, name="")
+            # Each has an identity of its own in its environment, which no appliance looks into.
+            alike = replace(spec, name="", environment={})
             outcome = next((result for seen, result in known if seen == alike), None)
             if outcome is None:
                 try:
@@ -130,19 +174,57 @@ class _Run:
                 del self.changes[name]
                 self._fail(name, outcome)
                 continue
-            wanted = self.wishes[name] = replace(self.wishes[name], spec=replace(outcome, name=spec.name))
-            self.changes[name] = plan(self.current[name], wanted)
+            self._replan(name, spec=replace(outcome, name=spec.name, environment=spec.environment))
 
     def _carry_out(self) -> None:
-        names = self._planned()
-        if not names:
-            return
-        outcomes = fleet.in_parallel(names, self._one, self.ctx.params["concurrency"], self.cancelled)
-        for name, outcome in outcomes.items():
-            if isinstance(outcome, Exception):
-                self._fail(name, outcome)
-            else:
-                self.entries[name] = outcome
+        cloned = dict.fromkeys(source for name in self._planned() if (source := self.changes[name].clones) is not None)
+        self.herald.fleet = sum(1 for name in self._planned() if self.changes[name].changed)
+        try:
+            if cloned:
+                self.sources.tidy(cloned)
+                self._take_snapshots()
+            for names in self._waves():
+                outcomes = fleet.in_parallel(names, self._one, self.ctx.params["concurrency"], self.cancelled)
+                for name, outcome in outcomes.items():
+                    if isinstance(outcome, Exception):
+                        self._fail(name, outcome)
+                    else:
+                        self.entries[name] = outcome
+        finally:
+            self.sources.release()
+
+    def _take_snapshots(self) -> None:
+        """Of the present state of the sources that are cloned so. Where that fails none of their clones is made."""
+        failed: dict[Any, Exception] = {}
+        for name in self._planned():
+            source = self.changes[name].clones
+            if source is None:
+                continue
+            try:
+                if source in failed:
+                    raise failed[source]
+                self._replan(name, origin=self.sources.take(source, name))
+            except Exception as error:
+                failed[source] = error
+                del self.changes[name]
+                self._fail(name, error)
+
+    def _waves(self) -> Iterator[list[str]]:
+        """Which containers come together: what is destroyed comes after what was made of it, and not at all where that is still there."""
+        order = self.remover.plan.waves
+        names = {self.wishes[name].instance: name for name in self._planned()}
+        for wave in sorted({order.get(instance, 0) for instance in names}):
+            ready = []
+            for instance, name in names.items():
+                if order.get(instance, 0) != wave:
+                    continue
+                removal = self.remover.plan.removals.get(instance)
+                left = [names[other] for other in (removal.after if removal else ()) if self.entries.get(names[other], {}).get("failed")]
+                if left:
+                    self._fail(name, CoreError(f"{name}: {', '.join(sorted(left))}, made of it, could not be destroyed; so it stays"))
+                else:
+                    ready.append(name)
+            yield ready
 
     def _watch(self, name: str) -> Watch:
         return self.herald.watch(name, self.cancelled)
@@ -154,25 +236,59 @@ class _Run:
         actions: list[str] = []
         try:
             self._forget_host_key(name, wanted, change)
-            actions = apply(self.driver, wanted, current, change, watch)
-            final = self._final(wanted, current, bool(actions), watch)
+            try:
+                actions = apply(self.driver, wanted, current, change, watch, self.remover.remove, lambda: self.sources.made(name))
+            finally:
+                self.sources.made(name)
+            try:
+                final = self._final(wanted, current, bool(actions), watch)
+            except CoreError:
+                # A clone without an identity of its own keeps its network down, and only a look at that can tell.
+                proven = self._proven(wanted, self.driver.get(wanted.instance), watch)
+                if proven is None or not proven.renewed:
+                    raise
+            else:
+                proven = self._proven(wanted, final, watch)
+            if proven is not None and proven.renewed:
+                actions.append("renewed")
+                final = self._final(wanted, proven.container, True, watch)
         except Exception as error:
             if not hasattr(error, "actions"):
                 error.actions = actions  # type: ignore[attr-defined]
+            self.herald.through(name, "failed")
             raise
         finally:
             self.herald.done(name)
-        return self._entry(wanted, final, changed=bool(actions), actions=actions)
+        if actions:
+            self.herald.through(name, ", ".join(actions))
+        entry = self._entry(wanted, final, changed=bool(actions), actions=actions)
+        entry["machine_id"] = None if proven is None else proven.machine_id
+        return entry
+
+    def _alias(self, name: str) -> str:
+        return known_hosts.alias(self.ctx.endpoint.label, name)
 
     def _forget_host_key(self, name: str, wanted: Wanted, change: Change) -> None:
         """A container that goes, or comes anew, does not have the key that was pinned under its name.
 
         It goes first: a line too few is pinned again, a line too many would speak for somebody else.
         """
-        if wanted.state == "absent" or any(isinstance(step, (Create, Delete)) for step in change.steps):
-            from . import known_hosts
+        if wanted.state == "absent" or any(isinstance(step, (Create, Clone, Delete)) for step in change.steps):
+            known_hosts.remove([self._alias(name)])
 
-            known_hosts.remove([known_hosts.alias(self.ctx.endpoint.label, name)])
+    def _proven(self, wanted: Wanted, container: Container | None, watch: Watch) -> Identity | None:
+        """A clone that is reached for the first time, from here at least: its identity is its own, and its host key is pinned."""
+        if container is None or not container.running or wanted.state == "absent" or self.ctx.params["wait_for"] == "none":
+            return None
+        mark = marker.read(container.environment)
+        if mark is None or mark.source is None or mark.id is None or known_hosts.lookup(self._alias(wanted.name)) is not None:
+            return None
+        proven = identity.prove(self.driver, container, mark.id, watch)
+        if proven.host_key is not None:
+            known_hosts.pin(self._alias(wanted.name), proven.host_key)
+        if proven.note is not None:
+            self.ctx.warn(f"{wanted.name}: {proven.note}")
+        return proven
 
     def _final(self, wanted: Wanted, current: Container | None, changed: bool, watch: Watch) -> Container | None:
         """The container as it is in the end, reachable if that was asked for."""
@@ -183,27 +299,34 @@ class _Run:
             reachable = not changed and current is not None and current.address is not None and params["wait_for"] == "address"
             if reachable:
                 return current
-            return wait_for(self.driver, wanted.instance, params["wait_for"], params["wait_timeout"], watch)
+            return self.lookout.wait_for(wanted.instance, params["wait_for"], params["wait_timeout"], watch)
         return self.driver.get(wanted.instance) if changed else current
 
     def _predicted(self, name: str) -> dict[str, Any]:
         """What check mode reports: the container as it would be."""
         wanted, change, current = self.wishes[name], self.changes[name], self.current[name]
-        entry = self._entry(wanted, current, changed=change.changed, actions=[step.verb for step in change.steps])
+        entry = self._entry(wanted, current, changed=change.changed, actions=change.verbs)
         entry.update(change.after or {"status": "absent"})
         if entry["status"] != "running" or change.spec is not None:
-            entry["address"] = None
+            entry.update(address=None, host_key=None)
         return entry
 
     def _entry(self, wanted: Wanted, container: Container | None, *, changed: bool, actions: list[str]) -> dict[str, Any]:
-        return {
+        key = None if container is None else known_hosts.lookup(self._alias(wanted.name))
+        entry = {
             "name": wanted.name,
             "instance": wanted.instance,
             "changed": changed,
             "actions": actions,
             **(view(container) or {"status": "absent"}),
             "address": None if container is None else container.address,
+            "host_key": None if key is None else known_hosts.fingerprint(key),
+            "machine_id": None,
         }
+        promoted = self.remover.promoted(wanted.instance)
+        if promoted:
+            entry["promoted"] = promoted
+        return entry
 
     def _diff(self, name: str) -> dict[str, Any]:
         change = self.changes[name]

@@ -10,7 +10,8 @@ from ..nas.driver import Container
 from . import known_hosts, marker, naming, ssh
 from .context import Context
 from .front import Spec
-from .plan import is_ours, view
+from .plan import is_ours
+from .view import view
 
 SPEC = Spec(
     arguments={
@@ -48,6 +49,7 @@ def run(ctx: Context) -> dict[str, Any]:
                 "name": name,
                 "instance": container.name,
                 "owned": owned,
+                "half_made": mark.making is not None,
                 **view(container),
                 "address": container.address,
                 "addresses": addresses,

@@ -58,6 +58,9 @@ class Context:
                 if self.open_driver is None:
                     raise RuntimeError("this context has no appliance")
                 self._driver = self.open_driver(self.endpoint)
+                prefix = self.config.get("checkpoint.dataset_prefix")
+                if prefix:
+                    self._driver.storage.dataset_prefix = str(prefix)
             return self._driver
 
     def close(self) -> None:

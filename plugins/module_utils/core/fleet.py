@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What takes longer than this is worth a line, and another one each time this much more has gone by.
-FIRST_LINE, NEXT_LINE = 3.0, 15.0
+# What takes longer than this is worth a line, and another one each time this much more has gone by. Of a fleet each member that is through
+# gets a line anyway, so one that is at work has longer.
+FIRST_LINE, FIRST_OF_FLEET, NEXT_LINE = 3.0, 10.0, 15.0
 
 
 class Herald:
-    """Says what takes long. The work tells it what it is doing; a thread looks once a second for what has been going on too long."""
+    """Says what takes long. The work tells it what it is doing; a thread looks once a second for what has been going on too long.
+
+    `fleet` is how many containers the task is at work on.
+    """
 
     def __init__(self, show: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
         self._clock = clock
+        self.fleet = 1
+        self._through = 0
+        self._began = clock()
         self._doing: dict[str, tuple[str, float]] = {}
         self._due: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -51,7 +58,16 @@ class Herald:
                 kept = before is not None and before[0].split(":")[0] == text.split(":")[0]
                 self._doing[name] = (text, before[1] if kept and before is not None else now)
                 if not kept:
-                    self._due[name] = now + FIRST_LINE
+                    self._due[name] = now + (FIRST_LINE if self.fleet <= 1 else FIRST_OF_FLEET)
+
+    def through(self, name: str, what: str) -> None:
+        """One of a fleet is through. A fleet that is ready at once needs no telling."""
+        with self._lock:
+            self._through += 1
+            line = f"{name}: {what} ({self._through} of {self.fleet})"
+            worth = self.fleet > 1 and self._clock() - self._began >= FIRST_LINE
+        if worth:
+            self._show(line)
 
     def done(self, name: str) -> None:
         with self._lock:

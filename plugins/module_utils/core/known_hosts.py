@@ -77,6 +77,14 @@ def holders(key: str) -> list[str]:
     return [alias for alias, pinned in _keys(_read()).items() if pinned == wanted]
 
 
+def pinned(endpoint_label: str) -> dict[str, str]:
+    """All that is pinned for the containers (`task1`) of an appliance, with the keys."""
+    place = alias(endpoint_label, "")
+    found = ((entry.removesuffix(place), key) for entry, key in _keys(_read()).items() if entry.endswith(place))
+    # The name of a container has no dot; a longer name before that place belongs to another appliance, called sub.nas.
+    return {name: key for name, key in found if name and "." not in name}
+
+
 def pin(alias: str, key: str) -> bool:
     """Let this be the only key of that alias; returns whether that is new."""
     if not re.fullmatch(r"[a-z0-9._-]+", alias):

@@ -28,6 +28,7 @@ class Marker:
     source: str | None = None  # base:ready or base: what it is a clone of, as it was asked for
     making: str | None = None  # the lease of whoever is making it; it has never been started
     expires: int | None = None  # seconds since 1970
+    lasts: str | None = None  # for how long it was to be kept, as it was asked for
     scrub: str | None = None  # which of the source's traces the container is to remove: None is all, "" none
 
     def text(self) -> str:
@@ -44,6 +45,7 @@ _FIELDS: tuple[tuple[str, str, type], ...] = (
     ("from", "source", str),
     ("making", "making", str),
     ("expires", "expires", int),
+    ("lasts", "lasts", str),
     ("scrub", "scrub", str),
 )
 

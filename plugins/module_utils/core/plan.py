@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ..nas.driver import Container, ContainerSpec, Nic
-from . import marker, naming
+from . import expiry, lease, marker, naming
 from .errors import CoreError, Foreign, NeedsRecreate
-from .wanted import Wanted
+from .identity_scrub import CATEGORIES
+from .view import show_nic, view, view_spec
+from .wanted import Source, Wanted
 
 # On its way from one state to another: to be waited for, not planned upon.
 TRANSITIONAL = frozenset({"starting", "stopping", "freezing", "thawed", "aborting"})
@@ -25,6 +27,24 @@ class Create:
     spec: ContainerSpec
     start: bool
     verb = "created"
+
+
+@dataclass(frozen=True)
+class Clone:
+    """`spec` is None until the source has been looked up, and `snapshot` while that of the present state is still to be taken."""
+
+    source: Source
+    spec: ContainerSpec | None = None
+    snapshot: str | None = None
+    verb = "cloned"
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Of one that was made in more than one step: until here its mark says that it is half-made, and it has never been started."""
+
+    spec: ContainerSpec
+    verb = ""  # not a change of its own
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,7 @@ class Delete:
     verb = "destroyed"
 
 
-Step: TypeAlias = "Create | Update | Start | Stop | Restart | Delete"
+Step: TypeAlias = "Create | Clone | Complete | Update | Start | Stop | Restart | Delete"
 
 
 @dataclass(frozen=True)
@@ -70,8 +90,21 @@ class Change:
 
     @property
     def spec(self) -> ContainerSpec | None:
-        """What a create in it is made of."""
-        return next((step.spec for step in self.steps if isinstance(step, Create)), None)
+        """What is made in it."""
+        return next((step.spec for step in self.steps if isinstance(step, (Create, Clone))), None)
+
+    @property
+    def clones(self) -> Source | None:
+        """What something is cloned from in it."""
+        return next((step.source for step in self.steps if isinstance(step, Clone)), None)
+
+    @property
+    def deletes(self) -> bool:
+        return any(isinstance(step, Delete) for step in self.steps)
+
+    @property
+    def verbs(self) -> list[str]:
+        return [step.verb for step in self.steps if step.verb]
 
 
 @dataclass(frozen=True)
@@ -107,67 +140,36 @@ def _same_nic(current: Nic | None, wanted: Nic) -> bool:
     return current.nic_type == wanted.nic_type and wanted.parent in (None, current.parent)
 
 
+def _mark(container: Container) -> marker.Marker:
+    return marker.read(container.environment) or marker.Marker()
+
+
+def _wanted_source(wanted: Wanted) -> str | None:
+    return None if wanted.source is None else wanted.source.text
+
+
+def _scrubbed(container: Container) -> str:
+    scrub = _mark(container).scrub
+    return ",".join(CATEGORIES) if scrub is None else scrub
+
+
 FIELDS = (
     Field("image", _image_now, lambda wanted: wanted.image, _same_image, in_place=False),
+    Field("from", lambda container: _mark(container).source, _wanted_source, in_place=False),
+    Field("scrub", _scrubbed, lambda wanted: wanted.scrub, in_place=False),
     Field("cpu", lambda container: container.cpu, lambda wanted: wanted.cpu),
     Field("memory", lambda container: container.memory, lambda wanted: wanted.memory),
     Field("pool", lambda container: container.pool, lambda wanted: wanted.pool, in_place=False),
     Field("environment", lambda container: marker.without(container.environment), lambda wanted: wanted.environment),
     Field("autostart", lambda container: container.autostart, lambda wanted: wanted.autostart),
     Field("network", lambda container: container.nic, lambda wanted: wanted.nic, _same_nic, in_place=False),
-    Field("owner", lambda container: (marker.read(container.environment) or marker.Marker()).owner, lambda wanted: wanted.owner),
+    Field("owner", lambda container: _mark(container).owner, lambda wanted: wanted.owner),
+    Field("expires", lambda container: _mark(container).lasts or expiry.NEVER, lambda wanted: wanted.expires),
 )
 
 
 def is_ours(container: Container) -> bool:
     return marker.read(container.environment) is not None
-
-
-def show_nic(nic: Nic | None) -> dict[str, str] | None:
-    if nic is None:
-        return None
-    if nic.nic_type is None:
-        return {"network": nic.network or "default"}
-    return {"nic_type": nic.nic_type, "parent": nic.parent or "auto"}
-
-
-def view(container: Container | None) -> dict[str, Any]:
-    """A container as results and diffs show it."""
-    if container is None:
-        return {}
-    mark = marker.read(container.environment) or marker.Marker()
-    return {
-        "status": container.status,
-        "image": mark.image or image_text(container.image),
-        "cpu": container.cpu,
-        "memory": container.memory,
-        "pool": container.pool,
-        "environment": marker.without(container.environment),
-        "autostart": container.autostart,
-        "network": show_nic(container.nic),
-        "owner": mark.owner,
-    }
-
-
-def image_text(image: Mapping[str, str | None]) -> str | None:
-    """debian/bookworm, from what the image says of itself."""
-    parts = [str(image[key]).lower() for key in ("os", "release") if image.get(key)]
-    return "/".join(parts) or None
-
-
-def view_spec(spec: ContainerSpec, started: bool) -> dict[str, Any]:
-    mark = marker.read(spec.environment) or marker.Marker()
-    return {
-        "status": "running" if started else "stopped",
-        "image": spec.image,
-        "cpu": spec.cpu,
-        "memory": spec.memory,
-        "pool": spec.pool,
-        "environment": marker.without(spec.environment),
-        "autostart": spec.autostart,
-        "network": show_nic(spec.nic),
-        "owner": mark.owner,
-    }
 
 
 def differences(current: Container, wanted: Wanted) -> list[Field]:
@@ -184,14 +186,15 @@ def plan(current: Container | None, wanted: Wanted) -> Change:
     before = view(current)
     if wanted.state == "absent":
         return Change(before, {}, (Delete(),))
+    if _mark(current).making is not None:
+        return _plan_half_made(current, wanted)
     differing = differences(current, wanted)
     fixed = [entry for entry in differing if not entry.in_place]
     if fixed and not wanted.recreate:
         raise NeedsRecreate(wanted.name, {entry.name: (_shown(entry.current(current)), _shown(entry.wanted(wanted))) for entry in fixed})
     if fixed:
-        spec = wanted.spec or wanted.spec_in_place_of(current)
         started = wanted.state in ("started", "restarted") or (wanted.state == "present" and current.running)
-        return Change(before, view_spec(spec, started), (Delete(), Create(spec, started)))
+        return _anew(before, wanted.in_place_of(current), current, started)
     changes, target = _changes(current, wanted, differing)
     steps = [*([Update(changes)] if changes else []), *_power(current, wanted)]
     if wanted.state in ("started", "restarted"):
@@ -212,9 +215,60 @@ def _plan_missing(wanted: Wanted) -> Change:
         return Change()
     if not wanted.create:
         raise CoreError(f"{wanted.name}: there is no such container ({naming.to_instance(wanted.name)}), and none is made", missing=True)
-    spec = wanted.spec or wanted.new_spec()
+    return _made({}, wanted, None, wanted.state in ("started", "restarted"))
+
+
+def _plan_half_made(current: Container, wanted: Wanted) -> Change:
+    """Somebody has begun to make it. As long as it has never been started there is nothing in it to be lost."""
+    token = _mark(current).making or ""
     started = wanted.state in ("started", "restarted")
-    return Change({}, view_spec(spec, started), (Create(spec, started),))
+    if current.running and not wanted.recreate:
+        raise CoreError(
+            f"{wanted.name}: it runs although it is half-made: somebody has started it on the appliance, as a copy of its source that has"
+            " not got an identity of its own. recreate=true destroys it and makes it anew",
+            needs_recreate=["making"],
+        )
+    if wanted.made and wanted.spec is not None and not current.running:
+        return Change(view(current), view_spec(wanted.spec, started), (Complete(wanted.spec), *([Start()] if started else [])))
+    if not lease.is_over(token) and not lease.is_mine(token):
+        raise CoreError(f"{wanted.name}: it is being made at this moment, by another run; try again when that is through", busy=True)
+    if not wanted.create:
+        raise CoreError(
+            f"{wanted.name}: it is half-made, an earlier run was cut off; make it once more, or destroy it with state=absent", missing=True
+        )
+    # Made anew as if it were not there, but of what it was to be made of.
+    return _anew(view(current), wanted.in_place_of(current), None, started)
+
+
+def _anew(before: dict[str, Any], wanted: Wanted, current: Container | None, started: bool) -> Change:
+    change = _made(before, wanted, current, started)
+    return replace(change, steps=(Delete(), *change.steps))
+
+
+def _made(before: dict[str, Any], wanted: Wanted, current: Container | None, started: bool) -> Change:
+    """The steps that make it; `current` is the container in whose place it comes, where settings are taken over from that."""
+    spec = wanted.spec
+    if spec is None and (wanted.source is None or wanted.origin is not None):
+        spec = wanted.new_spec() if current is None else wanted.spec_in_place_of(current)
+    steps: list[Step]
+    if wanted.source is not None:
+        steps = [Clone(wanted.source, spec, None if wanted.origin is None else wanted.origin.snapshot)]
+        if spec is not None:
+            steps.append(Complete(spec))
+        if started:
+            steps.append(Start())
+    else:
+        if spec is None:
+            raise RuntimeError(f"{wanted.name}: made of nothing")
+        steps = [Create(spec, started)]
+        if in_two_steps(steps[0]):
+            steps.append(Complete(spec))
+    return Change(before, {} if spec is None else view_spec(spec, started), tuple(steps))
+
+
+def in_two_steps(step: Step) -> bool:
+    """Whether it takes a `Complete` until what it makes is as it should be. The appliance's autostart also means "start it now"."""
+    return isinstance(step, Clone) or (isinstance(step, Create) and not step.start and step.spec.autostart)
 
 
 def _changes(current: Container, wanted: Wanted, differing: list[Field]) -> tuple[dict[str, Any], Container]:
@@ -222,10 +276,10 @@ def _changes(current: Container, wanted: Wanted, differing: list[Field]) -> tupl
     names = {entry.name for entry in differing}
     changes: dict[str, Any] = {name: getattr(wanted, name) for name in ("cpu", "memory", "autostart") if name in names}
     mark = marker.read(current.environment)
-    if mark is None or names & {"environment", "owner"}:
+    if mark is None or names & {"environment", "owner", "expires"}:
         environment = marker.without(current.environment) if wanted.environment is None else wanted.environment
-        new = marker.Marker(image=None if mark is None else mark.image, owner=wanted.owner or (None if mark is None else mark.owner))
-        changes["environment"] = marker.with_marker(environment, new)
+        new = replace(mark or marker.Marker(), **(wanted.expiry() if "expires" in names else {}))
+        changes["environment"] = marker.with_marker(environment, replace(new, owner=wanted.owner or new.owner))
     return changes, replace(current, **changes)
 
 

@@ -23,12 +23,14 @@ from .context import Context
 from .errors import CoreError, Foreign
 from .front import Spec
 from .plan import is_ours
-from .wait import wait_for
+from .wait import Lookout
 
 SPEC = Spec(arguments=ARGUMENTS)
 
 ADDRESS_TIMEOUT = 60.0
 LOGIN_TIMEOUT = 30.0
+# Where SSH was set up before, a server that does not listen is probably about to: the container has just been started.
+BOOT_PATIENCE = 10.0
 
 
 def run(ctx: Context) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class _Run:
         self.key = key
         self.timeout = timeout
         self.concurrency = concurrency
+        self.lookout = Lookout(driver)
         self.cancelled = threading.Event()
         self.diffs: dict[str, dict[str, Any]] = {}
 
@@ -115,7 +118,7 @@ class _Run:
         if pinned is None or container.address is None:
             return None
         watch.doing("logging in")
-        login = ssh_login.attempt(self._command(container), self.recipe.probe())
+        login = ssh_login.persist(self._command(container), self.recipe.probe(), container.address, BOOT_PATIENCE, watch)
         return read_probe(self.recipe, login.output) if login.ok else None
 
     def _command(self, container: Container) -> list[str]:
@@ -144,11 +147,11 @@ class _Run:
                 f"{name}: it is {container.status}, and only a running container can be reached; pixels.sandbox.container starts it",
                 status=container.status,
             )
+        if container.address is None:
+            container = self.lookout.wait_for(container.name, "address", ADDRESS_TIMEOUT, watch)
         facts = self._granted(container, pinned, watch)
         if facts is not None:
             return _Outcome(container, [], pinned, facts)
-        if container.address is None:
-            container = wait_for(self.driver, container.name, "address", ADDRESS_TIMEOUT, watch)
         watch.doing("setting up SSH")
         report = self._script(name, container, steps)
         host_key = self._pin(name, container, report, steps)

@@ -1,20 +1,74 @@
 # Copyright: (c) 2026, The pixels.sandbox developers
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the user wants of a container, taken from options and configuration, checked, in the words of the drivers."""
+"""What the user wants of one container, and what it would be made of: of an image, or as a clone of another container."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ..nas.driver import Container, ContainerSpec, Nic
-from . import marker, naming, units
-from .context import Context
+from . import expiry, labels, marker, naming
 from .errors import CoreError, Invalid
 
 STATES = ("present", "started", "stopped", "restarted", "absent")
-LONGEST_OWNER = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a clone is made of: a checkpoint of a container, or, without a label, its present state."""
+
+    name: str
+    label: str | None = None
+
+    @property
+    def instance(self) -> str:
+        return naming.to_instance(self.name)
+
+    @property
+    def text(self) -> str:
+        return self.name if self.label is None else f"{self.name}:{self.label}"
+
+    @classmethod
+    def parse(cls, value: Any) -> Source:
+        """base:ready or base"""
+        name, colon, label = str(value).strip().partition(":")
+        try:
+            return cls(naming.check(name), labels.check(label) if colon else None)
+        except Invalid as error:
+            reason = error.message.partition("; ")[2]
+            raise Invalid("from", value, f"a container and a checkpoint of it, as in base:ready, or a container alone; {reason}") from None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A source as it was found on the appliance."""
+
+    container: Container
+    # The snapshot to clone. None while the one of the present state has not been taken yet.
+    snapshot: str | None = None
+
+    @property
+    def mark(self) -> marker.Marker:
+        return marker.read(self.container.environment) or marker.Marker()
+
+
+class Basis(Protocol):
+    """Where the settings come from that the user has not made: defaults, the source of a clone, or the container that is replaced."""
+
+    @property
+    def cpu(self) -> str | None: ...
+    @property
+    def memory(self) -> int | None: ...
+    @property
+    def pool(self) -> str | None: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def autostart(self) -> bool: ...
+    @property
+    def nic(self) -> Nic | None: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +81,7 @@ class Defaults:
     pool: str | None = None
     nic: Nic | None = None
     autostart: bool = True
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +92,7 @@ class Wanted:
     state: str
     defaults: Defaults
     image: str | None = None
+    source: Source | None = None
     cpu: str | None = None
     memory: int | None = None
     pool: str | None = None
@@ -44,13 +100,22 @@ class Wanted:
     autostart: bool | None = None
     nic: Nic | None = None
     owner: str | None = None
+    expires: str | None = None  # as in expiry.duration
+    scrub: str | None = None  # as in the mark, but written out: all categories are all of their names
     create: bool = True
     adopt: bool = False
     recreate: bool = False
+    dependents: str = "fail"
     stop_timeout: int = 30
     force: bool = True
-    # Filled in by the driver before anything is touched; what a create is made of.
+    now: int = field(default=0, compare=False)
+    # Its identity, should it be made.
+    id: str = field(default_factory=marker.new_id, compare=False)
+    # Filled in before anything is touched: where the clone's source is, and what a create is made of, completed by the driver.
+    origin: Origin | None = field(default=None, compare=False)
     spec: ContainerSpec | None = field(default=None, compare=False)
+    # This very task has made it, and only the completion is missing.
+    made: bool = field(default=False, compare=False)
 
     @property
     def instance(self) -> str:
@@ -58,111 +123,85 @@ class Wanted:
 
     def new_spec(self) -> ContainerSpec:
         """The container to make where there is none."""
-        image = self.image or self.defaults.image
-        mark = marker.Marker(image=image, owner=self.owner)
-        return ContainerSpec(
-            name=self.instance,
-            image=image,
-            cpu=self.cpu or self.defaults.cpu,
-            memory=self.memory or self.defaults.memory,
-            pool=self.pool or self.defaults.pool,
-            environment=marker.with_marker(self.environment or {}, mark),
-            autostart=self.defaults.autostart if self.autostart is None else self.autostart,
-            nic=self.nic or self.defaults.nic,
-        )
+        if self.source is None:
+            image = self.image or self.defaults.image
+            return self._spec(self.defaults, image, self._mark(image))
+        return self._clone_spec(None)
 
     def spec_in_place_of(self, current: Container) -> ContainerSpec:
-        """The container to make where one is to go: what the user has not set stays as it was."""
+        """The container to make where one is to go; see in_place_of."""
+        if self.source is not None:
+            return self._clone_spec(current)
+        if self.image is None:
+            raise CoreError(f"{self.name}: nobody knows of which image it was made; recreate needs the option image or from")
+        return self._spec(current, self.image, self._mark(self.image))
+
+    def in_place_of(self, current: Container) -> Wanted:
+        """The same wish for a container that is made anew: it is made of what it was made of, where the user does not say otherwise."""
         mark = marker.read(current.environment) or marker.Marker()
-        image = self.image or mark.image
-        if image is None:
-            raise CoreError(f"{self.name}: nobody knows of which image it was made; recreate needs the option image")
-        environment = marker.without(current.environment) if self.environment is None else self.environment
+        source = self.source
+        if source is None and self.image is None and mark.source is not None:
+            source = Source.parse(mark.source)
+        return replace(
+            self,
+            source=source,
+            image=None if source is not None else self.image or mark.image,
+            owner=self.owner or mark.owner,
+            expires=self.expires or mark.lasts,
+            scrub=mark.scrub if self.scrub is None and source is not None else self.scrub,
+        )
+
+    def _clone_spec(self, current: Container | None) -> ContainerSpec:
+        """A clone is set up like its source. Its data lies where the source's does, or it would not be a clone."""
+        if self.origin is None or self.source is None:
+            raise RuntimeError(f"{self.name}: its source was not looked up")
+        source = self.origin.container
+        if self.nic is None and source.nic is None:
+            raise CoreError("the appliance does not show its containers' network cards to this account; it needs VIRT_INSTANCE_WRITE")
+        if self.pool is not None and self.pool != source.pool:
+            raise CoreError(
+                f"{self.name}: pool={self.pool} is not possible; {self.source.name} lies on {source.pool}, and a clone lies where"
+                " its source does",
+                option="pool",
+                allowed=[source.pool],
+            )
+        basis = replace(current or source, pool=source.pool)
+        if current is None:
+            basis = replace(basis, autostart=self.defaults.autostart)
+        named = self.origin.mark.image
+        # The very image that the source was made of is the one that the appliance need not fetch, as long as it keeps it.
+        spec = self._spec(basis, source.base_image or named or self.defaults.image, self._mark(named))
+        return replace(spec, image_name=named)
+
+    def _spec(self, basis: Basis, image: str, mark: marker.Marker) -> ContainerSpec:
+        environment = basis.environment if self.environment is None else self.environment
         return ContainerSpec(
             name=self.instance,
             image=image,
-            cpu=self.cpu or current.cpu,
-            memory=self.memory or current.memory,
-            pool=self.pool or current.pool,
-            environment=marker.with_marker(environment, marker.Marker(image=image, owner=self.owner or mark.owner)),
-            autostart=current.autostart if self.autostart is None else self.autostart,
-            nic=self.nic or current.nic,
+            cpu=self.cpu or basis.cpu,
+            memory=self.memory or basis.memory,
+            pool=self.pool or basis.pool,
+            environment=marker.with_marker(environment, mark),
+            autostart=basis.autostart if self.autostart is None else self.autostart,
+            nic=self.nic or basis.nic,
         )
+
+    def _mark(self, image: str | None) -> marker.Marker:
+        return marker.Marker(
+            image=image,
+            owner=self.owner,
+            id=self.id,
+            name=self.instance,
+            source=None if self.source is None else self.source.text,
+            scrub=None if self.source is None else self.scrub,
+            **self.expiry(),
+        )
+
+    def expiry(self) -> dict[str, Any]:
+        """The two fields of the mark that say how long it is kept."""
+        if self.expires is None or self.expires == expiry.NEVER:
+            return {"expires": None, "lasts": None}
+        return {"expires": expiry.moment(self.expires, self.now), "lasts": self.expires}
 
     def as_if(self, state: str) -> Wanted:
         return replace(self, state=state)
-
-
-def from_context(ctx: Context) -> list[Wanted]:
-    """One for each name; everything that can be refused without asking the appliance is refused here."""
-    params = ctx.params
-    names = naming.expand(params["name"])
-    given = {key: params.get(key) for key in ("image", "cpu", "memory", "pool", "environment", "autostart", "owner")}
-    if given["image"] is not None:
-        given["image"] = image_name(given["image"])
-    if given["cpu"] is not None:
-        given["cpu"] = units.cpu_text(given["cpu"])
-    if given["memory"] is not None:
-        given["memory"] = units.memory_mib(given["memory"])
-    if given["environment"] is not None:
-        given["environment"] = units.environment_texts(given["environment"])
-    owner = given["owner"]
-    if owner is not None and (len(owner) > LONGEST_OWNER or not owner.isprintable()):
-        raise Invalid("owner", owner, f"an owner is a text of {LONGEST_OWNER} printable characters at most")
-    stop_timeout = params["stop_timeout"]
-    if not 0 <= stop_timeout <= 290:
-        raise Invalid("stop_timeout", stop_timeout, "0 to 290 seconds; the appliance cuts longer ones")
-    if stop_timeout == 0 and not params["force"]:
-        raise Invalid("stop_timeout", 0, "without force it takes at least one second")
-    defaults = defaults_of(ctx)
-    return [
-        Wanted(
-            name=name,
-            state=params["state"],
-            defaults=defaults,
-            nic=nic_of({key: params.get(key) for key in ("network", "nic_type", "parent")}),
-            create=params["create"],
-            adopt=params["adopt"],
-            recreate=params["recreate"],
-            stop_timeout=stop_timeout,
-            force=params["force"],
-            **given,
-        )
-        for name in names
-    ]
-
-
-def defaults_of(ctx: Context) -> Defaults:
-    get = ctx.config.get
-    cpu, memory = get("defaults.cpu"), get("defaults.memory")
-    nic = nic_of({key: get(f"defaults.{key}") for key in ("network", "nic_type", "parent")}, "defaults.")
-    return Defaults(
-        image=image_name(get("defaults.image")),
-        cpu=None if cpu in (None, "") else units.cpu_text(cpu),
-        memory=None if memory in (None, "") else units.memory_mib(memory),
-        pool=get("defaults.pool") or None,
-        nic=nic,
-    )
-
-
-def image_name(value: Any) -> str:
-    """As images are called in choices and in catalogues; the variant `default` is the one that is meant anyway."""
-    text = str(value).strip()
-    if not text or len(text) > 200 or any(character.isspace() for character in text) or ":" in text:
-        raise Invalid("image", value, "an image is named as in debian/12 or ubuntu/24.04, or by the fingerprint of one on the appliance")
-    return text
-
-
-def nic_of(wish: Mapping[str, Any], prefix: str = "") -> Nic | None:
-    """The network card that the three options ask for; None when none is set."""
-    network, kind, parent = (wish.get(key) or None for key in ("network", "nic_type", "parent"))
-    if network is None and kind is None and parent is None:
-        return None
-    if network is not None and (kind is not None or parent is not None):
-        raise CoreError(f"{prefix}network and {prefix}nic_type or {prefix}parent exclude each other: a network of the appliance, or a card")
-    if network is not None:
-        return Nic(network=str(network))
-    kind = str(kind or "macvlan").lower()
-    if kind not in ("macvlan", "bridged"):
-        raise Invalid(f"{prefix}nic_type", kind, "allowed are macvlan and bridged")
-    return Nic(nic_type=kind, parent=None if parent is None else str(parent))

@@ -201,8 +201,8 @@ def test_phases_by_tag(playbook: Playbooks, lab: RunningLab) -> None:
 
 @pytest.mark.parametrize(
     ("given", "word"),
-    [({"egress": "agent"}, "egress agent"), ({"from": "base:ready"}, "from base:ready"), ({"console": True}, "console")],
-    ids=["egress", "from", "console"],
+    [({"egress": "agent"}, "egress agent"), ({"egress": "agent", "from": "base:ready"}, "egress agent"), ({"console": True}, "console")],
+    ids=["egress", "egress of a clone", "console"],
 )
 def test_what_cannot_be_done_is_refused_and_not_left_out(given: dict[str, object], word: str, playbook: Playbooks, lab: RunningLab) -> None:
     """D17: an option is applied or refused. A container that was to be restricted must not come up open."""

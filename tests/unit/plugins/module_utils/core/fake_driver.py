@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,13 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import
 from ansible_collections.pixels.sandbox.plugins.module_utils.nas.driver import Address, Container, ContainerSpec, Image, Nic
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.endpoint import Endpoint
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.errors import ConnectionFailed, JobFailed, NotFound, OutcomeUnknown
+from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_storage import FakeStorage
 
 DEFAULT_NIC = Nic("macvlan", "enp1s0")
-CHANGING = ("create", "start", "stop", "restart", "update", "delete")
+CHANGING = (
+    *("create", "clone", "start", "stop", "restart", "update", "delete"),
+    *("snapshot", "destroy_snapshot", "clone_dataset", "promote", "destroy_dataset"),
+)
 
 
 def lost(method: str) -> OutcomeUnknown:
@@ -34,7 +38,8 @@ def not_sent(method: str) -> ConnectionFailed:
 
 def ours(name: str, status: str = "running", **changes: Any) -> Container:
     """A container as this collection makes one."""
-    environment = marker.with_marker(changes.pop("environment", {}), marker.Marker(image="debian/12", owner=changes.pop("owner", None)))
+    mark = marker.Marker(**{"image": "debian/12", "owner": changes.pop("owner", None), **changes.pop("mark", {})})
+    environment = marker.with_marker(changes.pop("environment", {}), mark)
     address = "10.0.0.5" if status == "running" else None
     base = Container(
         id=f"px-{name}",
@@ -72,7 +77,10 @@ class FakeDriver:
         self.gives_address = True
         self.on_call: Callable[[str, str], Any] = lambda operation, name: None
         self._starts = 1
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self.storage: Any = FakeStorage(self._run)
+        for container in containers:
+            self.storage.put(self.storage.dataset_of(container), f"data of {container.name}")
 
     # What tests say
 
@@ -117,11 +125,20 @@ class FakeDriver:
             raise self.faults["list"].pop(0)[0]
         return [container for name, container in self.containers.items() if name.startswith(prefix)]
 
+    def several(self, names: Collection[str]) -> Any:
+        self.calls.append(("several", *sorted(names)))
+        if self.faults.get("several"):
+            raise self.faults["several"].pop(0)[0]
+        return [container for name, container in self.containers.items() if name in names]
+
     def get(self, name: str) -> Container | None:
         self.calls.append(("get", name))
         if self.faults.get("get"):
             raise self.faults["get"].pop(0)[0]
         return self.containers.get(name)
+
+    def pools(self) -> Any:
+        return ["dozer", "tank"]
 
     def images(self) -> Any:
         return [
@@ -135,20 +152,36 @@ class FakeDriver:
             raise self.refuse
         return replace(spec, nic=spec.nic or DEFAULT_NIC, pool=spec.pool or "tank")
 
+    def _make(self, spec: ContainerSpec) -> None:
+        self.containers[spec.name] = Container(
+            id=spec.name,
+            name=spec.name,
+            status="stopped",
+            cpu=spec.cpu,
+            memory=spec.memory,
+            pool=spec.pool,
+            environment=dict(spec.environment),
+            autostart=spec.autostart,
+            image={"os": spec.image.split("/")[0].capitalize()},
+            nic=spec.nic,
+        )
+        self.storage.put(self.storage.dataset_of(self.containers[spec.name]), f"fresh from {spec.image}")
+
+    def clone(self, spec: ContainerSpec, snapshot: str, *, on_progress: Any = None) -> None:
+        """`half`: the container is there, its data is not."""
+
+        def work(when: str) -> None:
+            self._make(spec)
+            dataset = self.storage.dataset_of(self.containers[spec.name])
+            self.storage.drop(dataset)
+            if when != "half":
+                self.storage.branch(snapshot, dataset)
+
+        self._run("clone", spec.name, work, spec, snapshot)
+
     def create(self, spec: ContainerSpec, *, start: bool = True, on_progress: Any = None) -> None:
         def work(when: str) -> None:
-            self.containers[spec.name] = Container(
-                id=spec.name,
-                name=spec.name,
-                status="stopped",
-                cpu=spec.cpu,
-                memory=spec.memory,
-                pool=spec.pool,
-                environment=dict(spec.environment),
-                autostart=spec.autostart,
-                image={"os": spec.image.split("/")[0].capitalize()},
-                nic=spec.nic,
-            )
+            self._make(spec)
             if start and when != "half":
                 self._power(spec.name, "running")
 
@@ -171,8 +204,10 @@ class FakeDriver:
 
     def delete(self, container: Container) -> None:
         def work(when: str) -> None:
-            if self.containers.pop(container.name, None) is None:
+            if container.name not in self.containers:
                 raise NotFound("virt.instance.delete", code=-32602, errno=2)
+            self.storage.drop(self.storage.dataset_of(self.containers[container.name]))
+            del self.containers[container.name]
 
         self._run("delete", container.name, work)
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def go(driver: FakeDriver, wanted: Wanted) -> list[str]:
 # Each: what is there, what is wanted, the call that it takes, what is there afterwards.
 CASES: dict[str, tuple[Container | None, Wanted, str, str | None]] = {
     "create": (None, want(), "create", "running"),
-    "create stopped": (None, want("stopped"), "create", "stopped"),
+    "create stopped": (None, want("stopped", autostart=False), "create", "stopped"),
     "start": (ours("task1", "stopped"), want(), "start", "running"),
     "stop": (ours("task1"), want("stopped"), "stop", "stopped"),
     "restart": (ours("task1"), want("restarted"), "restart", "running"),
@@ -176,17 +175,6 @@ class TestFirstStart:
         driver.fail("create", lost("create"), "half")
         assert go(driver, want()) == ["created", "started"]
         assert_there(driver, want(), "running")
-
-    @pytest.mark.parametrize("error", [lost("create"), job_failed("create")], ids=["lost", "failed"])
-    def test_the_settings_that_came_after_the_create_are_made_up_for(self, error: Exception) -> None:
-        """A stopped container that is to start with the appliance takes two calls there: the second one may be what was lost."""
-        driver = FakeDriver()
-        driver.on_call = lambda operation, name: (
-            operation == "create" and driver.containers.update({name: replace(ours("task1", "stopped"), autostart=False)})
-        )
-        driver.fail("create", error)
-        assert go(driver, want("present")) == ["created", "updated"]
-        assert driver.containers["px-task1"].autostart is True
 
     def test_a_name_that_was_taken_meanwhile_by_us(self) -> None:
         """An earlier run's create went on after it was killed."""

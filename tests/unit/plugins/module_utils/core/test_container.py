@@ -110,7 +110,8 @@ class TestOne:
         driver = FakeDriver(ours("a", "stopped"), ours("b"))
         result = go(driver, name="a,b,c", state="present")
         assert [entry["status"] for entry in result["containers"]] == ["stopped", "running", "stopped"]
-        assert driver.names() == ["create"]
+        assert driver.names() == ["create", "update"]
+        assert driver.containers["px-c"].autostart is True
 
     def test_recreate(self) -> None:
         driver = FakeDriver(ours("task1"))
@@ -340,10 +341,11 @@ def test_every_option_is_used() -> None:
         "name": "task1", "state": "stopped", "image": "debian/12", "cpu": "0-1", "memory": "1.5GiB", "pool": "tank",
         "environment": {"A": "b"},
         "autostart": False, "nic_type": "bridged", "parent": "br0", "owner": "me", "create": True, "adopt": True, "recreate": True,
-        "wait_for": "ssh",
+        "wait_for": "ssh", "expires": "7d", "dependents": "promote", "vars_by_name": {"task1": {"cpu": "0-1"}},
         "stop_timeout": 5, "force": True, "concurrency": 2,
     }  # fmt: skip
-    assert set(options) | {"network", "wait_timeout"} == set(SPEC.arguments)
+    of_clones = {"from", "scrub"}
+    assert set(options) | {"network", "wait_timeout"} | of_clones == set(SPEC.arguments)
     made = go(driver, **options)["container"]
     assert (made["cpu"], made["memory"], made["owner"], made["autostart"]) == ("0-1", 1536, "me", False)
     assert driver.containers["px-task1"].nic == Nic("bridged", "br0")

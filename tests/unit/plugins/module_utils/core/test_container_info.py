@@ -47,10 +47,12 @@ def test_an_entry(driver: FakeDriver) -> None:
         "name": "a",
         "instance": "px-a",
         "owned": True,
+        "half_made": False,
         "status": "running",
         "address": "10.0.0.5",
         "addresses": [{"address": "10.0.0.5", "family": "inet", "interface": "eth0"}],
         "image": "debian/12",
+        "from": None,
         "os": {"os": "Debian", "release": "bookworm"},
         "cpu": "2",
         "memory": 2048,
@@ -59,7 +61,14 @@ def test_an_entry(driver: FakeDriver) -> None:
         "autostart": True,
         "network": {"nic_type": "macvlan", "parent": "enp1s0"},
         "owner": "me",
+        "expires": None,
     }
+
+
+def test_a_clone_that_is_half_made() -> None:
+    mark = {"source": "base:ready", "making": "00000000-1-1-1", "expires": 1795450451}
+    entry = go(FakeDriver(ours("w1", "stopped", mark=mark)))["containers"][0]
+    assert (entry["from"], entry["half_made"], entry["expires"]) == ("base:ready", True, "2026-11-23T16:14:11Z")
 
 
 def test_others_only_on_request(driver: FakeDriver) -> None:

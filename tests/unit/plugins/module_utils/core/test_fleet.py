@@ -118,6 +118,22 @@ class TestHerald:
             herald.look()
         assert lines == ["a: starting (3 s)", "a: starting (18 s)"]
 
+    def test_a_fleet_tells_who_is_through(self, herald: Herald, lines: list[str], clock: list[float]) -> None:
+        """And gives each more time before it says what that one is doing."""
+        herald.fleet = 3
+        herald.doing("a", "starting")
+        herald.through("b", "cloned, started")
+        for second in range(1, 12):
+            clock[0] = second
+            herald.look()
+        herald.through("a", "failed")
+        assert lines == ["a: starting (10 s)", "a: failed (2 of 3)"]
+
+    def test_a_single_one_is_told_by_the_task(self, herald: Herald, lines: list[str], clock: list[float]) -> None:
+        clock[0] = 20
+        herald.through("a", "created")
+        assert lines == []
+
     def test_a_new_step_starts_anew(self, herald: Herald, lines: list[str], clock: list[float]) -> None:
         herald.doing("a", "creating")
         clock[0] = 2

@@ -20,11 +20,16 @@ DEFAULTS = Defaults(image="ubuntu/24.04", cpu="1", memory=1024, pool="fast", nic
 
 
 def want(state: str = "started", **options: Any) -> Wanted:
-    return Wanted(name="task1", state=state, defaults=DEFAULTS, **options)
+    return Wanted(name="task1", state=state, defaults=DEFAULTS, id="0123456789abcdef", **options)
+
+
+def new_mark(image: str, **fields: Any) -> marker.Marker:
+    """Of one that is made."""
+    return marker.Marker(image=image, id="0123456789abcdef", name="px-task1", **fields)
 
 
 def verbs(current: Container | None, wanted: Wanted) -> list[str]:
-    return [step.verb for step in plan(current, wanted).steps]
+    return plan(current, wanted).verbs
 
 
 RUNNING, STOPPED = ours("task1"), ours("task1", "stopped")
@@ -85,7 +90,7 @@ def test_a_new_one_takes_the_defaults() -> None:
         True,
     )
     assert spec.nic == Nic("bridged", "br0")
-    assert marker.read(spec.environment) == marker.Marker("ubuntu/24.04")
+    assert marker.read(spec.environment) == new_mark("ubuntu/24.04")
 
 
 def test_a_new_one_takes_what_was_set_first() -> None:
@@ -102,7 +107,7 @@ def test_a_new_one_takes_what_was_set_first() -> None:
         False,
         Nic(network="default"),
     )
-    assert marker.read(spec.environment) == marker.Marker("debian/12", "me")
+    assert marker.read(spec.environment) == new_mark("debian/12", owner="me")
     assert marker.without(spec.environment) == {"A": "b"}
 
 
@@ -229,7 +234,7 @@ class TestRecreate:
         assert spec is not None
         assert (spec.image, spec.cpu, spec.memory, spec.pool, spec.autostart) == ("debian/13", "3", 64, "tank", False)
         assert spec.nic == Nic("macvlan", "enp1s0")
-        assert spec.environment == marker.with_marker({"A": "b"}, marker.Marker("debian/13", "me"))
+        assert spec.environment == marker.with_marker({"A": "b"}, new_mark("debian/13", owner="me"))
 
     @pytest.mark.parametrize(
         ("current", "state", "start"),

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import shlex
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -19,9 +19,11 @@ import pytest
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core import known_hosts, ssh_access, ssh_login
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.access_script import STAMP_MARK
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.apply import Cancelled
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, Invalid
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.ssh_login import Login
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.knock import Door
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.ssh_login import Login, awaited
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.errors import ShellFailed
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.shell import ShellResult
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_driver import FakeConfig, FakeDriver, foreign, ours
@@ -100,7 +102,7 @@ def own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "id.pub").write_text(KEY)
     (tmp_path / "id").write_text("a secret that is never sent")
-    monkeypatch.setattr(ssh_login, "refused", lambda *_arguments: False)
+    monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: True)
 
 
 @pytest.fixture
@@ -338,10 +340,51 @@ class TestLogin:
         count = tmp_path / "count"
         command = self.ssh(tmp_path, f"open({str(count)!r}, 'a').write('x'); sys.exit(255 if os.path.getsize({str(count)!r}) < 3 else 0)")
         watch = ssh_access.Watch()
-        monkeypatch.setattr(ssh_login, "_PAUSE", 0.0)
-        monkeypatch.setattr(ssh_login, "refused", lambda *_arguments: False)
+        # Somebody listens, and has perhaps begun to while we tried: once more, and no further.
+        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: True)
+        assert not ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
+        assert count.read_text() == "xx"
+        count.unlink()
+        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: False)
+        assert ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
+        assert count.read_text() == "xxx"
+        count.unlink()
+        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: None)
         assert not ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
         assert count.read_text() == "x"
-        monkeypatch.setattr(ssh_login, "refused", lambda *_arguments: True)
-        assert ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
-        assert os.path.getsize(count) == 3
+
+    def test_the_status_of_the_command_is_no_reason_to_try_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: pytest.fail("it was waited for"))
+        assert ssh_login.persist(self.ssh(tmp_path, "sys.exit(1)"), "true", "127.0.0.1", 30, ssh_access.Watch()).status == 1
+
+    def test_waiting_for_a_server(self) -> None:
+        watch = ssh_access.Watch()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            door = Door("127.0.0.1", listener.getsockname()[1])
+            thread = threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True)
+            thread.start()
+            assert awaited(door, 10, watch) is True
+            thread.join(timeout=5)
+        assert awaited(door, 0.2, watch) is None
+        watch.cancelled.set()
+        with pytest.raises(Cancelled):
+            awaited(door, 60, watch)
+
+    def test_a_server_that_comes(self) -> None:
+        told = threading.Event()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            door = Door("127.0.0.1", probe.getsockname()[1])
+
+        def serve() -> None:
+            told.wait(10)
+            with socket.create_server(("127.0.0.1", door.port)) as listener:
+                listener.accept()[0].sendall(b"SSH-2.0-x\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        assert awaited(door, 20, ssh_access.Watch(doing=lambda _text: told.set())) is False
+        thread.join(timeout=5)
+
+    def test_the_slow_key_exchange_is_left_out(self, tmp_path: Path) -> None:
+        """It is half of the time of a login, and whoever types the command has it all the same."""
+        assert "KexAlgorithms=-sntrup761*" in ssh_login.attempt(self.ssh(tmp_path, "print(sys.argv)"), "true").output
