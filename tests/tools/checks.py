@@ -62,7 +62,7 @@ def lint() -> list[Check]:
             "lint",
             "mypy: tools of the tests",
             [*mypy, "tests/tools", "tests/support", "tests/bench"],
-            env={"MYPYPATH": "tests/tools:tests/support"},
+            env={"MYPYPATH": "tests/tools:tests/support:tests/bench"},
         ),
         Check("lint", "shellcheck", [str(TOOLS / "shellcheck.sh")]),
         Check("lint", "ansible-lint", [tool("ansible-lint"), "--offline", "--profile", "production", "--nocolor"], env=collections),

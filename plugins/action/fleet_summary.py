@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The module `fleet_summary`: on the control node, without a connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.fleet_summary import ARGUMENTS, run
+
+
+class ActionModule(ActionBase):
+    """See the module."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        try:
+            return {**result, **run(params, Path.cwd(), check_mode=bool(self._task.check_mode))}
+        except Exception as error:  # every failure becomes the result of the task, never a traceback with options in it
+            return {**result, **describe(error)}

@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The base of the actions that speak with a program in the container, over ssh as the host's variables say.
+
+Ansible's own connection plugin makes the command: address, key, pinned host key, shared connection. It is run here, because the plugin
+would hold everything in memory that goes to the container or comes from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.job import Reach
+
+# A container that is gone says nothing; without this a connection would wait for it for ever.
+_ALIVE = ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-o", "BatchMode=yes", "-T"]
+_FRESH = ["-o", "ControlMaster=no", "-o", "ControlPath=none"]
+_PYTHON = "/usr/bin/python3"
+
+
+class OverSsh(ActionBase):
+    """See the docstring of this file."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    TRANSFERS_FILES = False
+
+    def reach(self, task_vars: dict[str, Any]) -> Reach:
+        connection = self._connection
+        if connection.transport != "ssh" or not hasattr(connection, "_build_command"):
+            raise AnsibleActionFail(
+                f"the host is connected with {connection.transport}, which this module does not know; allowed is ansible.builtin.ssh"
+            )
+        if connection.become:
+            raise AnsibleActionFail("become is not possible here: the job runs as the user that logs in")
+        if connection.get_option("password") or self._play_context.password:
+            raise AnsibleActionFail("a login with a password is not possible here; allowed is one with a key")
+
+        def command(line: str, fresh: bool) -> Sequence[str | bytes]:
+            built: list[bytes] = connection._build_command(connection.get_option("ssh_executable"), "ssh", connection.host, line)
+            # The first value that ssh reads for a setting counts.
+            return [built[0], *(option.encode() for option in [*_ALIVE, *(_FRESH if fresh else [])]), *built[1:]]
+
+        python = str(task_vars.get("ansible_python_interpreter") or _PYTHON)
+        return Reach(command, python if python.startswith("/") and " " not in python else _PYTHON)

@@ -1,0 +1,102 @@
+"""The playbook `fleet` against the lab without containers: what is wrong is found before anything is made, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playbook import Playbooks, PlayRun
+from running_lab import RunningLab
+
+FLEET = {"container": "w[1:2]", "command": "true"}
+
+
+def fleet(playbook: Playbooks, home: Path, *options: str, check: bool = False, **extra: Any) -> PlayRun:
+    given = {**FLEET, "results": str(home / "out"), **extra}
+    return playbook("fleet", *options, check=check, **{key: value for key, value in given.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"container": None}, "Which workers?"),
+        ({"container": "Worker1"}, "name"),
+        ({"command": None}, "Give either"),
+        ({"argv": ["true"]}, "Give either"),
+        ({"time_limit": "soon"}, "Give either"),
+        ({"keep": "sometimes"}, "Give either"),
+        ({"repository": "/no/such/repository"}, "/no/such/repository"),
+        ({"version": "v1"}, "repository"),
+        ({"task_file": "/no/such/task.md"}, "/no/such/task.md"),
+        ({"files": ["/no/such/file"]}, "/no/such/file"),
+        ({"collect": "../../etc"}, "collect"),
+        ({"results": "/proc/version/out"}, "results"),
+        ({"vars_by_name": {"w3": {}}}, "no such worker"),
+        ({"vars_by_name": {"w1": {"memory": "much"}}}, "memory"),
+        ({"from": "base:ready"}, "base"),
+        ({"from": "base:ready", "image": "debian/12"}, "exclude each other"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_wrong_is_found_before_anything_is_made(
+    playbook: Playbooks, lab: RunningLab, home: Path, extra: dict[str, Any], message: str
+) -> None:
+    since = lab.mark()
+    run = fleet(playbook, home, **extra)
+    assert run.rc == 2 and message in run.output, run.output
+    assert lab.changes(since) == []
+    assert not (home / "out").exists()
+
+
+def test_check_mode_shows_what_would_be_made_and_makes_nothing(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    since = lab.mark()
+    run = fleet(playbook, home, check=True).succeeded()
+    assert "Would make 2 containers" in run.stdout and "w1, w2" in run.stdout
+    assert lab.changes(since) == [] and lab.instances() == {} and not (home / "out").exists()
+
+
+def test_containers_that_exist_are_never_taken(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    playbook.tasks({"name": "Make", "pixels.sandbox.container": {"name": "w2", "wait_for": "none"}}).succeeded()
+    since = lab.mark()
+    for replace in (False, True):
+        run = fleet(playbook, home, replace=replace)
+        assert run.rc == 2 and "w2 exists" in run.output
+    assert lab.changes(since) == [] and sorted(lab.instances()) == ["px-w2"]
+
+
+def test_results_that_exist_are_not_overwritten(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    (home / "out" / "w1").mkdir(parents=True)
+    since = lab.mark()
+    run = fleet(playbook, home)
+    assert run.rc == 2 and "results of w1 already" in run.output
+    assert lab.changes(since) == []
+
+
+def test_workers_that_cannot_be_made_are_named_and_nothing_is_left(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    """One is refused by the appliance; the other comes up without SSH, as everything does in this lab."""
+    with lab.broken("virt.instance.create", "fail_job", times=1):
+        run = fleet(playbook, home, vars_by_name={"w1": {"part": "api"}}, concurrency=1)
+    assert run.rc == 2
+    assert lab.instances() == {}
+    records = {name: json.loads((home / "out" / name / "result.json").read_text()) for name in ("w1", "w2")}
+    assert {record["status"] for record in records.values()} == {"not_made"}
+    assert all(record["error"] for record in records.values())
+    assert "2 of 2 workers failed" in run.failures()[-1]
+
+
+def test_a_kept_fleet_is_marked_and_replaced_only_on_demand(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    run = fleet(playbook, home, keep="failed")
+    assert run.rc == 2 and "Kept: w1, w2" in run.output
+    assert sorted(lab.instances()) == ["px-w1", "px-w2"]
+    run = fleet(playbook, home, results=str(home / "second"))
+    assert "w1 was kept by an earlier run" in run.output
+    run = fleet(playbook, home, results=str(home / "second"), replace=True)
+    assert "2 of 2 workers failed" in run.output and lab.instances() == {}
+
+
+def test_one_login_for_all_of_it(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
+    since = lab.mark()
+    fleet(playbook, home, container="w[1:6]")
+    assert lab.logins(since) == 1
