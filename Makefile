@@ -64,8 +64,8 @@ e2e: venv ## Playbooks and molecule against the lab with real containers
 test: venv ## All of the above, with a summary
 	@$(BIN)/python $(ROOT)/tests/tools/check.py
 
-bench: venv ## Wall times of create, of the shared session and of incus itself, as ratios
-	@$(BIN)/python $(ROOT)/tests/bench/run.py
+bench: venv ## How long clones, checkpoints and the rest take beside incus itself, as ratios (BENCH='--quick 1')
+	@$(BIN)/python $(ROOT)/tests/bench/run.py $(BENCH)
 
 build: venv ## Build the collection's archive into .cache/dist
 	@$(BIN)/python $(ROOT)/tests/tools/tree.py build

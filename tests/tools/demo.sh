@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to a container with SSH: the lab, one container, a command run in it, the list, and how to go on.
+# From nothing to a container with SSH: the lab, one container, a command run in it, a checkpoint, a clone of that, the list, and
+# how to go on.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
@@ -39,7 +40,7 @@ ${bold}*************************************************************************
 NOTE
     fi
 fi
-bare=''
+bare='' gone=$name
 if [ "${ENGINE:-auto}" = memory ]; then
     real=no bare=' -e provision=false'
 fi
@@ -59,6 +60,10 @@ if [ $real = yes ]; then
     play create -e "container=$name" | tee "$said"
     step "A command in it, over SSH"
     play exec -e "container=$name" -e 'cmd=sh -c "uname -a; id"'
+    step "A checkpoint of it, and a container cloned from that"
+    play checkpoint_create -e "container=$name" -e label=ready
+    play create -e "container=$name-clone" -e "from=$name:ready"
+    gone=$name-clone,$name
 else
     step "Container $name (of the memory engine: an entry, nothing more)"
     play create -e "container=$name" -e provision=false
@@ -82,13 +87,17 @@ cat <<NEXT
 Go on in a shell that knows the lab:
   source ${LAB_DIR#"$root"/}/env && export PATH=$root/.venv/bin:\$PATH
 NEXT
-[ $real = no ] || echo "  ansible-playbook playbooks/exec.yml -e container=$name -e cmd='ls -la'"
+if [ $real = yes ]; then
+    echo "  ansible-playbook playbooks/exec.yml -e container=$name -e cmd='ls -la'"
+    echo "  ansible-playbook playbooks/checkpoint_restore.yml -e container=$name -e label=ready"
+    echo "  ansible-playbook playbooks/create.yml -e 'container=worker[01:05]' -e from=$name:ready"
+fi
 cat <<NEXT
   ansible-playbook playbooks/create.yml -e container=another$bare
   ansible-playbook playbooks/list.yml
 
 Clean up:
-  ansible-playbook playbooks/destroy.yml -e container=$name    # the container
+  ansible-playbook playbooks/destroy.yml -e container=$gone    # the containers
   make lab-stop                                                # the lab; its containers are kept for the next start
   make lab-destroy                                             # the lab and all that it made
 NEXT
