@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: checkpoint_info
 short_description: List the checkpoints of containers on TrueNAS
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - The pixels.sandbox developers (@pixels-sandbox)
 description:

@@ -83,7 +83,7 @@ def end_to_end() -> list[Check]:
     lab = str(TOOLS / "real_lab.sh")
     checks = [
         Check("e2e", "the lab with real containers", [lab, "up"], timeout=1200, provides="lab"),
-        replace(pytest("e2e", "end to end", "tests/e2e", timeout=2400), needs="lab"),
+        replace(pytest("e2e", "end to end", "tests/e2e", timeout=3300), needs="lab"),
         Check("e2e", "molecule", [str(TOOLS / "molecule.sh")], timeout=1800, needs="lab"),
         Check("e2e", "the lab leaves no process", [lab, "gone"], timeout=120),
     ]
@@ -93,9 +93,9 @@ def end_to_end() -> list[Check]:
 def all_checks() -> list[Check]:
     return [
         *lint(),
-        pytest("unit", "unit tests", "tests/unit", "-n", "2", timeout=900),
-        pytest("integration", "integration", "tests/integration", "-n", "2", timeout=1800),
+        pytest("unit", "unit tests", "tests/unit", "-n", "2", timeout=1200),
+        pytest("integration", "integration", "tests/integration", "-n", "2", timeout=3000),
         *ansible_test(),
         *end_to_end(),
-        replace(pytest("lab-tests", "the lab's own tests", "tests/lab/tests", timeout=1200), lane="wait"),
+        replace(pytest("lab-tests", "the lab's own tests", "tests/lab/tests", timeout=1800), lane="wait"),
     ]

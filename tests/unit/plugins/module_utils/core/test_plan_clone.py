@@ -192,7 +192,7 @@ class TestExpiry:
 
 
 class TestHalfMade:
-    @pytest.mark.parametrize("token", [DEAD, MINE, "?"])
+    @pytest.mark.parametrize("token", [DEAD, MINE, "?"], ids=["dead", "mine", "unreadable"])
     @pytest.mark.parametrize("source", [READY, None])
     def test_nobody_is_at_it_any_more(self, token: str, source: Source | None) -> None:
         """It has never been started: there is nothing in it to be lost. What it was to be made of is known from its mark."""
@@ -212,7 +212,7 @@ class TestHalfMade:
             plan(clone("stopped", making=ALIVE), want())
         assert caught.value.result["busy"] is True
 
-    @pytest.mark.parametrize("token", [DEAD, MINE, ALIVE])
+    @pytest.mark.parametrize("token", [DEAD, MINE, ALIVE], ids=["dead", "mine", "alive"])
     @pytest.mark.parametrize("status", ["stopped", "running"])
     def test_absent(self, token: str, status: str) -> None:
         assert steps(plan(clone(status, making=token), want("absent"))) == [Delete]

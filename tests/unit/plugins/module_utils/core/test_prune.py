@@ -89,7 +89,7 @@ def test_what_is_told_of_each() -> None:
     found = {entry["name"]: entry for entry in prune(everything(), check_mode=True)["pruned"]}
     cut, old, gone = found["cut"], found["old"], found[parked("kept.1", "gone")]
     assert (cut["action"], cut["size"], cut["size_text"]) == ("destroy", 1000, "1000 B")
-    assert "whoever was making it is gone" in cut["reason"] and HOUR <= cut["age"] < HOUR + 60
+    assert "whoever was making it is gone" in cut["reason"] and HOUR <= cut["age"] < 2 * HOUR
     assert "expired at 20" in old["reason"] and old["age_text"] == "1h"
     assert "gone is gone" in gone["reason"] and gone["age_text"] == "1d"
     assert found["gone"]["action"] == "forget" and found["gone"]["age"] is None
