@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.report import ARGUMENTS, RULES, lines_of
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.report import ARGUMENTS, RULES, lines_of, result_of
 
 display = Display()
 
@@ -33,4 +33,4 @@ class ActionModule(ActionBase):
         if not self._task.no_log:
             # One call, so that lines of other hosts do not get in between.
             display.display("\n".join(lines))
-        return {**result, "changed": False, "lines": lines}
+        return {**result, **result_of(params, lines)}

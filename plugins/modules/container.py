@@ -129,8 +129,7 @@ options:
       - With O(nic_type=macvlan) it is the interface of the default route when this is not set.
     type: str
   owner:
-    description:
-      - A text that is kept with the container, for M(pixels.sandbox.container_info) to choose by. At most 200 characters.
+    description: A text that is kept with the container, for M(pixels.sandbox.container_info) to choose by. At most 200 characters.
     type: str
   expires:
     description:
@@ -146,10 +145,15 @@ options:
         other as a whole.
     type: dict
   create:
-    description:
-      - With V(false) a container that does not exist is an error and is not made.
+    description: With V(false) a container that does not exist is an error and is not made.
     type: bool
     default: true
+  new:
+    description:
+      - With V(true) a container that exists already is an error and is left as it is, for it is somebody else's. One that a run has left
+        half-made is replaced as ever.
+    type: bool
+    default: false
   adopt:
     description:
       - Take over a container that has the right name but was not made by this collection. It is marked as ours and from then on treated so.
@@ -187,8 +191,7 @@ options:
     type: int
     default: 120
   stop_timeout:
-    description:
-      - How many seconds a container has to shut down, 0 to 290. 0 cuts its power at once.
+    description: How many seconds a container has to shut down, 0 to 290. 0 cuts its power at once.
     type: int
     default: 30
   force:
@@ -197,8 +200,7 @@ options:
     type: bool
     default: true
   concurrency:
-    description:
-      - How many containers are worked on at the same time, 1 to 64.
+    description: How many containers are worked on at the same time, 1 to 64.
     type: int
     default: 4
 seealso:
@@ -239,11 +241,12 @@ EXAMPLES = r"""
       worker01:
         memory: 8GiB
 
-- name: A clone of its present state, with everything that is in it
+- name: A clone of its present state, with everything that is in it, and that nobody else has
   pixels.sandbox.container:
     name: experiment
     from: base
     scrub: []
+    new: true
 
 - name: More memory for one of them, which goes on running
   pixels.sandbox.container:

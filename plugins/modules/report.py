@@ -53,6 +53,10 @@ options:
     description:
       - What to say in place of a table without rows.
     type: str
+  stats:
+    description:
+      - Leaves these values to workflows and callers, as M(ansible.builtin.set_stats) does with its defaults, and saves the task for it.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -65,6 +69,8 @@ EXAMPLES = r"""
     empty: No containers.
     text:
       - One of them is not running.
+    stats:
+      pixels_names: [task1, task2]
 """
 
 RETURN = r"""
@@ -79,7 +85,7 @@ lines:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.core.errors import CoreError
-from ..module_utils.core.report import ARGUMENTS, RULES, lines_of
+from ..module_utils.core.report import ARGUMENTS, RULES, lines_of, result_of
 
 
 def main() -> None:
@@ -88,7 +94,7 @@ def main() -> None:
         lines = lines_of(module.params)
     except CoreError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, lines=lines)
+    module.exit_json(**result_of(module.params, lines))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ author:
   - The pixels.sandbox developers (@pixels-sandbox)
 description:
   - Looks at everything on the control node that a fleet needs, before any container is made. The names, the command, the repository and
-    its commit, the task, the files, the directory for the results.
+    its commit, the task, the files, the limits, the directory for the results.
   - Makes one git bundle of the commit and its history, for all workers. It lies in Ansible's temporary directory and goes with the run.
   - Credentials in the URL of a repository go to git alone, through its environment. Workers know the URL without them, or nothing at
     all where the repository is a directory.
@@ -93,7 +93,7 @@ options:
     default: false
   vars_by_name:
     description:
-      - Variables of single workers, by name or by range.
+      - Variables of single workers, by name or by range. Its C(branch), C(env) and C(time_limit) are checked as those of all workers are.
     type: dict
     default: {}
   containers:
@@ -105,9 +105,48 @@ options:
     default: []
   replace:
     description:
-      - Whether those that an earlier run has kept may be replaced.
+      - Whether those may be replaced that an earlier run has kept, or that a run on another machine has made more than 15 minutes ago.
+        Whether that one is still at work cannot be seen from here. Without this its workers count until their time is over.
     type: bool
     default: false
+  branch:
+    description:
+      - The branch for the work, to be checked, as O(pixels.sandbox.job#module:branch).
+    type: str
+  env:
+    description:
+      - Environment variables for the command, to be checked, as O(pixels.sandbox.job#module:environment). They are not in the result.
+    type: raw
+  login:
+    description:
+      - To be checked, as O(pixels.sandbox.job#module:login).
+    type: bool
+    default: true
+  time_limit:
+    description:
+      - For how many seconds the command may go on, as O(pixels.sandbox.job#module:time_limit). RV(expires) depends on it.
+    type: int
+    default: 3600
+  at_once:
+    description:
+      - How many workers are to work at the same time, or which part of them. RV(expires) depends on it.
+    type: str
+    default: 100%
+  max_bytes:
+    description:
+      - To be checked, as O(pixels.sandbox.gather#module:max_bytes).
+    type: int
+    default: 268435456
+  max_files:
+    description:
+      - To be checked, as O(pixels.sandbox.gather#module:max_files).
+    type: int
+    default: 5000
+  max_log:
+    description:
+      - To be checked, as O(pixels.sandbox.gather#module:max_log).
+    type: int
+    default: 8388608
 seealso:
   - module: pixels.sandbox.job
   - module: pixels.sandbox.gather
@@ -141,6 +180,15 @@ EXAMPLES = r"""
         memory: 4GiB
     containers: "{{ existing.containers }}"
     replace: true
+    branch: review
+    env:
+      MODEL: small
+    login: false
+    time_limit: 600
+    at_once: 25%
+    max_bytes: 1048576
+    max_files: 10
+    max_log: 65536
   register: prepared
 
 - name: The least that there is to check
@@ -172,6 +220,12 @@ owner:
   returned: success
   type: str
   sample: fleet 0a1b2c3d-4711-123456-1769850000
+expires:
+  description: For how long the containers are to be kept at most, as O(pixels.sandbox.container#module:expires) has it. The time that all
+    of the jobs may take, and a day.
+  returned: success
+  type: str
+  sample: 26h
 leftovers:
   description: The containers that are to be destroyed first.
   returned: success

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..nas.driver import Container, ContainerSpec, Driver, DriverError
+from ..nas.driver import STOPPED, Container, ContainerSpec, Driver, DriverError
 from . import lease, marker
 from .errors import CoreError, Foreign, describe
 from .plan import (
@@ -165,7 +165,11 @@ def _execute(
             raise RuntimeError(f"{wanted.name}: its source was not looked up")
         watch.doing(f"cloning {step.source.text}")
         driver.clone(half_made(step.spec), step.snapshot, on_progress=watch.on_progress)
-        return _made(driver, wanted)
+        try:
+            return _made(driver, wanted)
+        except CoreError:
+            _drop_orphan(driver, wanted, step.snapshot)
+            raise
     if current is None:
         raise RuntimeError(f"{step.verb}: there is no container")
     if isinstance(step, Complete):
@@ -204,6 +208,17 @@ def _made(driver: Driver, wanted: Wanted) -> Container:
     if found is None or not _is_mine(found, wanted):
         raise CoreError(f"{wanted.name}: it was made, then {'vanished' if found is None else 'replaced'}: somebody else is at work on it")
     return found
+
+
+def _drop_orphan(driver: Driver, wanted: Wanted, snapshot: str) -> None:
+    """Where the container was destroyed before its data was in place, that would be left without one: nobody would ever find it, and none
+    of that name could be made again."""
+    nobody = Container(id=wanted.instance, name=wanted.instance, status=STOPPED, pool=snapshot.partition("/")[0])
+    dataset = driver.storage.dataset_of(nobody)
+    there = driver.storage.datasets([dataset.rpartition("/")[0]])
+    # Another clone of the same snapshot is somebody else's when there is a container for it.
+    if any((entry.name, entry.origin) == (dataset, snapshot) for entry in there) and driver.get(wanted.instance) is None:
+        driver.storage.destroy_dataset(dataset, recursive=True)
 
 
 def _is_mine(container: Container, wanted: Wanted) -> bool:

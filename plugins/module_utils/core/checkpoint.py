@@ -7,16 +7,14 @@ from __future__ import annotations
 from typing import Any
 
 from . import labels, naming
-from .checkpoint_plan import DEPENDENTS, ON_NEWER
-from .checkpoint_remove import Remove
-from .checkpoint_restore import Restoring
-from .checkpoint_take import Take
 from .checkpoint_task import Task, Wish
 from .context import Context
 from .errors import CoreError, Invalid
 from .front import Spec
 
-STATES: dict[str, type[Task]] = {"present": Take, "absent": Remove, "restored": Restoring}
+STATES = ("present", "absent", "restored")
+ON_NEWER = ("fail", "destroy", "keep")
+DEPENDENTS = ("fail", "promote", "defer")
 
 SPEC = Spec(
     arguments={
@@ -48,7 +46,22 @@ _FOR: dict[str, tuple[str, ...]] = {
 def run(ctx: Context) -> dict[str, Any]:
     wish = _wish(ctx)
     names = naming.expand(ctx.params["container"])
-    return STATES[wish.state](ctx, ctx.driver(), names, wish).result()
+    return _task(wish.state)(ctx, ctx.driver(), names, wish).result()
+
+
+def _task(state: str) -> type[Task]:
+    """Loaded only when it is wanted: Ansible compiles what it imports each time, and to take a checkpoint is a matter of moments."""
+    if state == "present":
+        from .checkpoint_take import Take
+
+        return Take
+    if state == "absent":
+        from .checkpoint_remove import Remove
+
+        return Remove
+    from .checkpoint_restore import Restoring
+
+    return Restoring
 
 
 def _wish(ctx: Context) -> Wish:

@@ -31,6 +31,7 @@ class Progress:
     actions: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     phase: str = "prepare"  # stop, data, start, tidy follow
+    ran: bool = False  # before it was stopped
     _began: float = field(default_factory=time.monotonic)
 
     def did(self, action: str) -> None:
@@ -53,6 +54,7 @@ class Power:
 
 def restore(driver: Driver, container: Container, lineage: Lineage, plan: Restore, power: Power, watch: Watch, progress: Progress) -> None:
     """It runs with the data of the checkpoint when this returns. On failure the exception says what has become of it."""
+    progress.ran = not container.stopped
     try:
         _carry_out(driver, container, lineage, plan, power, watch, progress)
     except Exception as error:
@@ -70,8 +72,10 @@ def _carry_out(
     watch.check()
     # From here to the start an interrupt waits: nobody is left with a stopped container.
     progress.enter("stop")
-    if not container.stopped:
-        stop(driver, container, power, watch)
+    now = _still_stopped(driver, container, watch) if container.stopped else container
+    if not now.stopped:
+        progress.ran = True
+        stop(driver, now, power, watch)
         progress.did("stopped")
     progress.enter("data")
     for step in plan.down:
@@ -83,6 +87,14 @@ def _carry_out(
     for step in plan.after:
         _do(driver, lineage, step, watch, progress)
     progress.enter("ready")
+
+
+def _still_stopped(driver: Driver, container: Container, watch: Watch) -> Container:
+    """One that was seen stopped, as it is now: of a large task that was a while ago, and data that is mounted is not to be exchanged."""
+    now = settled(driver, container.name, _unstoppable(watch))
+    if now is None:
+        raise CoreError(f"{container.name}: it vanished before it could be restored", missing=True)
+    return now
 
 
 def _do(driver: Driver, lineage: Lineage, step: zfs.Step, watch: Watch, progress: Progress) -> None:
@@ -191,7 +203,7 @@ class _Recovery:
             UNSURE: f"and whether it has the data of {self.plan.checkpoint.label} or its own is not known",
             NONE: f"without its data set {self.lineage.dataset}: the same again looks for it",
         }[data]
-        if not now.stopped or data == NONE or (data != NEW and self.container.stopped):
+        if not now.stopped or data == NONE or (data != NEW and not self.progress.ran):
             return f"it is {now.status}, {whose}"
         try:
             start(self.driver, now, self.watch)

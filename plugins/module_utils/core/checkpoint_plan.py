@@ -20,9 +20,6 @@ from .promotion import Held, hand_over
 from .repair import dispose, drop_empty, family_of, kept_in, plan_repair, promote_home
 from .zfs_steps import Clone, DestroyDataset, DestroySnapshot, Rename, Rollback, Step
 
-ON_NEWER = ("fail", "destroy", "keep")
-DEPENDENTS = ("fail", "promote", "defer")
-
 
 @dataclass(frozen=True)
 class Newer:
@@ -151,11 +148,17 @@ def _in_the_way(family: Family, lineage: Lineage, target: Entry) -> tuple[list[E
     for entry in family.entries(lineage.dataset):
         if id(entry) in before:
             continue
-        token = labels.token_of(entry.name)
-        if token is not None and not lease.is_over(token):
-            raise InProgress(lineage, token)
-        (leftovers if token is not None and not entry.clones and not entry.held else blocking).append(entry)
+        temporary = _not_in_use(lineage, entry)
+        (leftovers if temporary and not entry.clones and not entry.held else blocking).append(entry)
     return blocking, leftovers
+
+
+def _not_in_use(lineage: Lineage, entry: Entry) -> bool:
+    """Whether it only serves, or served, to make clones; raises for one of which another run is making some."""
+    token = labels.token_of(entry.name)
+    if token is not None and not entry.deferred and not lease.is_over(token):
+        raise InProgress(lineage, token)
+    return token is not None
 
 
 def _worth_keeping(entry: Entry) -> bool:
@@ -201,6 +204,8 @@ def _moved_away(lineage: Lineage, snapshot: Snapshot, others: Iterable[Snapshot]
     if entry is None:
         raise RuntimeError(f"{snapshot.id} is not among the snapshots of its own lineage")
     older = [other for other in family.up_to(entry) if other is not entry]
+    for other in older:
+        _not_in_use(lineage, other)
     wanted = [labels.label_of(other.name) or other.name for other in older if _worth_keeping(other)]
     if wanted:
         raise OlderCheckpoints(lineage, labels.label_of(snapshot.name) or snapshot.name, wanted)

@@ -43,6 +43,7 @@ SPEC = Spec(
         "expires": {"type": "str"},
         "vars_by_name": {"type": "dict"},
         "create": {"type": "bool", "default": True},
+        "new": {"type": "bool", "default": False},
         "adopt": {"type": "bool", "default": False},
         "recreate": {"type": "bool", "default": False},
         "dependents": {"type": "str", "choices": ["fail", "promote"], "default": "fail"},
@@ -212,6 +213,7 @@ class _Run:
     def _waves(self) -> Iterator[list[str]]:
         """Which containers come together: what is destroyed comes after what was made of it, and not at all where that is still there."""
         order = self.remover.plan.waves
+        every = {wanted.instance: name for name, wanted in self.wishes.items()}
         names = {self.wishes[name].instance: name for name in self._planned()}
         for wave in sorted({order.get(instance, 0) for instance in names}):
             ready = []
@@ -219,7 +221,7 @@ class _Run:
                 if order.get(instance, 0) != wave:
                     continue
                 removal = self.remover.plan.removals.get(instance)
-                left = [names[other] for other in (removal.after if removal else ()) if self.entries.get(names[other], {}).get("failed")]
+                left = [every[other] for other in (removal.after if removal else ()) if self.entries.get(every[other], {}).get("failed")]
                 if left:
                     self._fail(name, CoreError(f"{name}: {', '.join(sorted(left))}, made of it, could not be destroyed; so it stays"))
                 else:

@@ -9,6 +9,7 @@ its end without asking for it again and again, and takes the results along; when
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -30,6 +31,8 @@ Command = Callable[[str, bool], Sequence[str | bytes]]
 
 DIRECTORY = "~/work"
 GRACE = 10
+# How long it may take to hand everything over, however often the other end says that it is still at it.
+_HANDOVER = 3600.0
 _PAUSES = (1.0, 3.0, 6.0)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -97,9 +100,9 @@ def start(params: Mapping[str, Any], reach: Reach, worker: str) -> dict[str, Any
         "job": identifier(params["name"]),
         "directory": params["directory"],
         "argv": _argv(params),
-        "environment": _environment(params["environment"]),
+        "environment": environment_of(params["environment"]),
         "login": params["login"],
-        "limit": _limit(params["time_limit"]),
+        "limit": time_limit(params["time_limit"]),
         "grace": GRACE,
         "stdin": params["task_name"] if params["task"] else None,
         "files": len(files),
@@ -114,12 +117,13 @@ def start(params: Mapping[str, Any], reach: Reach, worker: str) -> dict[str, Any
             "ref": packed["ref"],
             "commit": packed["commit"],
             "origin": packed.get("origin"),
-            "branch": _branch(params["branch"] or worker),
+            "branch": branch_name(params["branch"] or worker),
             "author": {"name": author, "email": f"{worker}@localhost"},
         }
         feed.append(bundle)
     sent = message("start", request)
-    with Stream(reach.command(remote_line(reach.python), False), [sent.data, *feed], reach.silence) as stream:
+    until = time.monotonic() + _HANDOVER
+    with Stream(reach.command(remote_line(reach.python), False), [sent.data, *feed], reach.silence, until) as stream:
         answers = Answers(stream.read_line, sent.marker, stream.why)
         answers.begin()
         answer = answers.next().get("answer")
@@ -138,7 +142,7 @@ def _argv(params: Mapping[str, Any]) -> list[str]:
     return argv
 
 
-def _environment(values: Mapping[str, Any]) -> dict[str, str]:
+def environment_of(values: Mapping[str, Any]) -> dict[str, str]:
     found = {}
     for name, value in values.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -150,13 +154,13 @@ def _environment(values: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _limit(value: int) -> int:
+def time_limit(value: int) -> int:
     if value < 1:
         raise Invalid("time_limit", value, "at least 1 second")
     return value
 
 
-def _branch(value: str) -> str:
+def branch_name(value: str) -> str:
     if not _BRANCH.fullmatch(value) or ".." in value or "//" in value or value.endswith(("/", ".", ".lock")):
         raise Invalid("branch", value, "it is the name of a git branch, of letters, digits and - . _ + /")
     return value
@@ -176,7 +180,8 @@ def _archive(params: Mapping[str, Any]) -> bytes:
             if not entry.get("src") or not entry.get("dest"):
                 raise Invalid("files", entry, "each has src and dest")
             try:
-                archive.add(entry["src"], _below(entry["dest"], "files"), filter=_nobodys)
+                # Where a link leads to on this machine means nothing in the container.
+                archive.add(os.path.realpath(entry["src"]), _below(entry["dest"], "files"), filter=_nobodys)
             except OSError as error:
                 raise CoreError(f"files: {entry['src']} cannot be read on the control node: {error.strerror}") from None
         if params["task"]:

@@ -8,6 +8,7 @@ What a container says is its own account. It is taken apart here into numbers an
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -120,10 +121,9 @@ def _commit(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> str | None:
-    when = seconds(value) if not isinstance(value, (int, float)) else float(value)
-    if when is None or not 0 <= when < 1e11:
+    if not isinstance(value, (int, float)) or not 0 <= value < 1e11:
         return None
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextlib.contextmanager
@@ -131,16 +131,18 @@ def folder(results: Path, worker: str, *, overwrite: bool) -> Iterator[Path]:
     """A new directory that becomes RESULTS/worker in the end, in one step. What is there already gives way then, if it may."""
     results.mkdir(parents=True, exist_ok=True)
     final = results / worker
-    for left in results.glob(f".{worker}.*"):
+    # No host's name has such a mark in it, so what another one is just bringing home is not meant.
+    begin = f".{worker}~"
+    for left in results.glob(f"{glob.escape(begin)}*"):
         shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
     if final.exists() and not overwrite:
         raise Invalid("dest", str(final), "it exists already; overwrite=true replaces it")
-    made = Path(tempfile.mkdtemp(prefix=f".{worker}.", dir=results))
+    made = Path(tempfile.mkdtemp(prefix=begin, dir=results))
     try:
         made.chmod(0o755)
         yield made
         if final.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{worker}.old.", dir=results))
+            old = Path(tempfile.mkdtemp(prefix=f"{begin}old~", dir=results))
             os.replace(final, old / worker)
             os.replace(made, final)
             shutil.rmtree(old, ignore_errors=True)

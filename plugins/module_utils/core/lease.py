@@ -69,6 +69,12 @@ def is_mine(text: str) -> bool:
     return match is not None and (match[1], int(match[2]), int(match[3])) == (_host(), os.getpid(), _started(os.getpid()) or 0)
 
 
+def is_elsewhere(text: str) -> bool:
+    """Whether another machine has made it, whose processes cannot be looked at."""
+    match = _TOKEN.fullmatch(text)
+    return match is not None and match[1] != _host()
+
+
 def is_over(text: str, now: float | None = None) -> bool:
     """Whether nobody is at that work any more. A token that cannot be read is nobody's."""
     match = _TOKEN.fullmatch(text)

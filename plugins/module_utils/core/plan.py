@@ -188,6 +188,8 @@ def plan(current: Container | None, wanted: Wanted) -> Change:
         return Change(before, {}, (Delete(),))
     if _mark(current).making is not None:
         return _plan_half_made(current, wanted)
+    if wanted.new and _mark(current).id != wanted.id:
+        raise CoreError(f"{wanted.name}: it exists already, and this task takes none that it has not made itself (new=true)", exists=True)
     differing = differences(current, wanted)
     fixed = [entry for entry in differing if not entry.in_place]
     if fixed and not wanted.recreate:
@@ -222,10 +224,10 @@ def _plan_half_made(current: Container, wanted: Wanted) -> Change:
     """Somebody has begun to make it. As long as it has never been started there is nothing in it to be lost."""
     token = _mark(current).making or ""
     started = wanted.state in ("started", "restarted")
-    if current.running and not wanted.recreate:
+    if (current.running or current.never_started is False) and not wanted.recreate:
         raise CoreError(
-            f"{wanted.name}: it runs although it is half-made: somebody has started it on the appliance, as a copy of its source that has"
-            " not got an identity of its own. recreate=true destroys it and makes it anew",
+            f"{wanted.name}: {'it runs' if current.running else 'it has run'} although it is half-made: somebody has started it on the"
+            " appliance, as a copy of its source that has not got an identity of its own. recreate=true destroys it and makes it anew",
             needs_recreate=["making"],
         )
     if wanted.made and wanted.spec is not None and not current.running:

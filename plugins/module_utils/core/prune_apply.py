@@ -93,7 +93,8 @@ class Pruner:
         planned = self.seen.containers[naming.to_instance(item.name)]
         now = settled(self.driver, planned.name, watch)
         mark = None if now is None else marker.read(now.environment)
-        if now is None or mark is None or mark != marker.read(planned.environment) or (mark.making is not None and not now.stopped):
+        same = now is not None and mark is not None and mark == marker.read(planned.environment)
+        if now is None or not same or (mark is not None and mark.making is not None and (not now.stopped or now.never_started is False)):
             raise Stale("it is not as it was a moment ago, somebody is at work on it")
         # First, as a line too few is pinned again, and a line too many would speak for somebody else.
         known_hosts.remove([known_hosts.alias(self.appliance, item.name)])

@@ -81,6 +81,8 @@ def _half_made(look: Look, container: Container, token: str) -> Item:
         return replace(item, action=LEAVE, reason="it is being made")
     if not container.stopped:
         return item.left(f"yet it is {container.status}: somebody has started it, and may be using it")
+    if container.never_started is False:
+        return item.left("yet it has been started: somebody may have used it")
     return item
 
 

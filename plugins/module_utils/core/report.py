@@ -16,6 +16,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "rows": {"type": "list", "elements": "raw"},
     "text": {"type": "list", "elements": "str"},
     "empty": {"type": "str"},
+    "stats": {"type": "dict"},
 }
 RULES: dict[str, Any] = {"required_by": {"rows": ["columns"]}, "required_one_of": [["rows", "text", "title"]]}
 
@@ -32,6 +33,14 @@ def lines_of(params: Mapping[str, Any]) -> list[str]:
     for entry in params.get("text") or []:
         lines += [printable(line) for line in entry.splitlines() or [""]]
     return lines
+
+
+def result_of(params: Mapping[str, Any], lines: Sequence[str]) -> dict[str, Any]:
+    """What the task returns. Ansible takes statistics from the result of any task, not only of set_stats, which would be one task more."""
+    result: dict[str, Any] = {"changed": False, "lines": list(lines)}
+    if params.get("stats"):
+        result["ansible_stats"] = {"data": params["stats"], "per_host": False, "aggregate": True}
+    return result
 
 
 def _row(columns: Sequence[str], row: Any, number: int) -> list[Any]:

@@ -24,6 +24,8 @@ _FETCH = 600.0
 _LOCAL = 120.0
 # So many references of a worker are listed; a bundle can have more.
 _REFS = 1000
+# Git keeps them all in memory, and so do we: longer than this the list of them, at the beginning of a bundle, is a trap.
+_LONGEST_LIST = 4 << 20
 _SCP = re.compile(r"(?:[^@/:\s]+@)?[^/:\s]+:(?!//).+")
 _FULL = re.compile(r"[0-9a-f]{40}")
 _HELPER = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$PIXELS_GIT_USER" "$PIXELS_GIT_PASSWORD"; }; f'
@@ -95,9 +97,12 @@ def _of_url(url: str) -> Source:
         return Source(shown, shown, shown, {})
     place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
     env = {
-        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_COUNT": "2",
+        # The empty one makes git forget all that would be asked before ours, or keep what ours says.
         "GIT_CONFIG_KEY_0": f"credential.{place}.helper",
-        "GIT_CONFIG_VALUE_0": _HELPER,
+        "GIT_CONFIG_VALUE_0": "",
+        "GIT_CONFIG_KEY_1": f"credential.{place}.helper",
+        "GIT_CONFIG_VALUE_1": _HELPER,
         "PIXELS_GIT_USER": unquote(user),
         "PIXELS_GIT_PASSWORD": unquote(password),
     }
@@ -166,6 +171,9 @@ class Verified:
 
 def verify(bundle: Path, repository: Path) -> Verified:
     """Whether it is a bundle that can be fetched from, by who has the pinned commit. Nothing of it is unpacked."""
+    with bundle.open("rb") as stream:
+        if b"\n\n" not in stream.read(_LONGEST_LIST):
+            return Verified({}, f"its list of references has more than {_LONGEST_LIST} bytes, or no end")
     checked = _try("bundle", "verify", "--quiet", str(bundle), at=repository, env=_BARE_ENV)
     if checked.returncode:
         return Verified({}, f"git bundle verify: {text(_said(checked))}")

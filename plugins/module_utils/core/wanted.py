@@ -103,6 +103,7 @@ class Wanted:
     expires: str | None = None  # as in expiry.duration
     scrub: str | None = None  # as in the mark, but written out: all categories are all of their names
     create: bool = True
+    new: bool = False  # one that exists is somebody else's
     adopt: bool = False
     recreate: bool = False
     dependents: str = "fail"
@@ -171,7 +172,7 @@ class Wanted:
         named = self.origin.mark.image
         # The very image that the source was made of is the one that the appliance need not fetch, as long as it keeps it.
         spec = self._spec(basis, source.base_image or named or self.defaults.image, self._mark(named))
-        return replace(spec, image_name=named)
+        return replace(spec, image_name=named or self.defaults.image)
 
     def _spec(self, basis: Basis, image: str, mark: marker.Marker) -> ContainerSpec:
         environment = basis.environment if self.environment is None else self.environment

@@ -46,6 +46,7 @@ def from_context(ctx: Context) -> list[Wanted]:
             defaults=defaults,
             nic=nic,
             create=params["create"],
+            new=params["new"],
             adopt=params["adopt"],
             recreate=params["recreate"],
             dependents=params["dependents"],

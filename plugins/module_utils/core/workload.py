@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import lease, naming, repository
+from . import expiry, job, lease, naming, repository
 from .errors import CoreError, Invalid
 from .exec_wrapper import CommandError, split
 
@@ -32,6 +32,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "vars_by_name": {"type": "dict", "default": {}},
     "containers": {"type": "list", "elements": "dict", "default": []},
     "replace": {"type": "bool", "default": False},
+    "branch": {"type": "str"},
+    "env": {"type": "raw"},
+    "login": {"type": "bool", "default": True},
+    "time_limit": {"type": "int", "default": 3600},
+    "at_once": {"type": "str", "default": "100%"},
+    **{option: job.GATHER_ARGUMENTS[option] for option in ("max_bytes", "max_files", "max_log")},
 }
 RULES: dict[str, Any] = {
     "mutually_exclusive": [["argv", "cmd"]],
@@ -43,6 +49,9 @@ RULES: dict[str, Any] = {
 CONTAINER_OPTIONS = ("cpu", "environment", "from", "image", "memory", "pool", "scrub")
 _OWNER = "fleet "
 _KEPT = "fleet-kept"
+_AT_ONCE = re.compile(r"([1-9][0-9]{0,5})(%?)")
+# Beyond the time limits: for making the containers and for bringing the results home; and how long they stay when nobody destroys them.
+_BESIDE, _SPARE_HOURS = 600, 24
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -54,10 +63,12 @@ def run(params: Mapping[str, Any], folder: Path, controller: int, here: Path, no
     files = [_file(entry, here) for entry in params["files"]]
     collect = [_pattern(entry) for entry in params["collect"]]
     task = _task(params["task_file"], here)
-    job = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
-    results = results_directory(params["results"], job, here)
+    expires = _work(params, by_name, len(names))
+    now = now or datetime.now(UTC)
+    started = now.strftime("%Y%m%d-%H%M%S")
+    results = results_directory(params["results"], started, here)
     check_results(results, names, overwrite=params["overwrite"])
-    leftovers = _leftovers(params["containers"], names, replace=params["replace"])
+    leftovers = _leftovers(params["containers"], names, expiry.shown(int(now.timestamp())) or "", replace=params["replace"])
     packed = None
     if params["repository"]:
         packed = repository.pack(repository.source_of(params["repository"], here), params["version"], folder)
@@ -67,7 +78,8 @@ def run(params: Mapping[str, Any], folder: Path, controller: int, here: Path, no
         "changed": False,
         "names": names,
         "argv": argv,
-        "job": job,
+        "job": started,
+        "expires": expires,
         "owner": _OWNER + lease.token(controller),
         "leftovers": leftovers,
         "repository": None if packed is None else packed.as_dict(),
@@ -111,6 +123,38 @@ def _by_name(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[s
     return found
 
 
+def _work(params: Mapping[str, Any], by_name: Mapping[str, Mapping[str, Any]], count: int) -> str:
+    """What the jobs are going to be given, checked; and how long the containers are to be kept, as the option expires has it."""
+    job.limits_of(params)
+    limits = []
+    for given in (params, *by_name.values()):
+        if given.get("branch"):
+            job.branch_name(str(given["branch"]))
+        if given.get("env"):
+            if not isinstance(given["env"], Mapping):
+                raise Invalid("env", type(given["env"]).__name__, 'it has a value for each name, as in {"MODEL": "large"}')
+            job.environment_of(given["env"])
+        if "time_limit" in given:
+            limits.append(_seconds(given["time_limit"]))
+    hours = -(-_batches(params["at_once"], count) * (max(limits) + _BESIDE) // 3600) + _SPARE_HOURS
+    return f"{hours}h" if hours < 10_000 else f"{min(9999, -(-hours // 24))}d"
+
+
+def _seconds(value: Any) -> int:
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)):
+        raise Invalid("time_limit", value, "a number of seconds")
+    return job.time_limit(int(value))
+
+
+def _batches(at_once: str, count: int) -> int:
+    """How many groups of workers come one after another; a part of them is counted as the keyword serial does it."""
+    match = _AT_ONCE.fullmatch(at_once)
+    if match is None or (match[2] and int(match[1]) > 100):
+        raise Invalid("at_once", at_once, "a number of workers, or a part of them, as in 25%")
+    size = max(1, count * int(match[1]) // 100) if match[2] else int(match[1])
+    return -(-count // size)
+
+
 def _worker_vars(values: Mapping[str, Any], number: int, count: int) -> dict[str, Any]:
     return {**values, "worker_number": number, "worker_count": count}
 
@@ -152,8 +196,8 @@ def _stays_below(path: str) -> bool:
     return bool(path) and not path.startswith(("/", "~")) and ".." not in path.split("/") and path.isprintable()
 
 
-def results_directory(value: str | None, job: str, here: Path) -> Path:
-    return _path(value, here) if value else here / f"fleet-{job}"
+def results_directory(value: str | None, started: str, here: Path) -> Path:
+    return _path(value, here) if value else here / f"fleet-{started}"
 
 
 def check_results(results: Path, names: Sequence[str], *, overwrite: bool) -> None:
@@ -172,17 +216,25 @@ def check_results(results: Path, names: Sequence[str], *, overwrite: bool) -> No
         )
 
 
-def _leftovers(containers: Sequence[Mapping[str, Any]], names: Sequence[str], *, replace: bool) -> list[str]:
+def _leftovers(containers: Sequence[Mapping[str, Any]], names: Sequence[str], now: str, *, replace: bool) -> list[str]:
     """Those of an earlier run that somebody pulled the plug of. Whatever else has one of our names is not ours to replace."""
     leftovers, taken = [], []
     for entry in containers:
         name, owner = str(entry.get("name")), str(entry.get("owner") or "")
         if name not in names:
             continue
-        if owner.startswith(_OWNER) and lease.is_over(owner.removeprefix(_OWNER)):
-            leftovers.append(name)
-        elif owner.startswith(_OWNER):
-            taken.append(f"{name} belongs to a fleet that is at work")
+        token = owner.removeprefix(_OWNER) if owner.startswith(_OWNER) else ""
+        if lease.is_elsewhere(token):
+            # A lease says nothing of how long a job takes: it counts until its container may go.
+            if str(entry.get("expires") or "9999") <= now or (replace and lease.is_over(token)):
+                leftovers.append(name)
+            else:
+                taken.append(f"{name} belongs to a fleet of another machine, which may be at work until {entry.get('expires')}")
+        elif lease.since(token) is not None:
+            if lease.is_over(token):
+                leftovers.append(name)
+            else:
+                taken.append(f"{name} belongs to a fleet that is at work")
         elif owner == _KEPT and replace:
             leftovers.append(name)
         elif owner == _KEPT:
@@ -192,7 +244,7 @@ def _leftovers(containers: Sequence[Mapping[str, Any]], names: Sequence[str], *,
     if taken:
         raise CoreError(
             f"{'; '.join(taken)}. The workers of a fleet are made new and destroyed at its end: choose other names, or destroy those"
-            " (replace=true does that for kept ones)",
+            " (replace=true does that for kept ones, and for those of another machine)",
             existing=[entry.get("name") for entry in containers],
         )
     return leftovers

@@ -96,6 +96,9 @@ def keep_uncommitted(repository: str, index: str, limit: int, notes: list[str]) 
         if not os.path.exists(index) and _run(repository, "read-tree", "HEAD", env=env).returncode:
             return None
         new = _run(repository, "ls-files", "--others", "--exclude-standard", "-z", env=env).stdout.split(b"\0")
+        # Git lists the files of another repository as one directory, and keeps no more than the name of a commit of it.
+        nested = [os.fsdecode(name) for name in new if name.endswith(b"/")]
+        notes += [f"{name}: a repository of its own, its files are not part of this one" for name in nested]
         size = sum(_size(os.path.join(os.fsencode(repository), name)) for name in new if name)
         everything = size <= limit
         if not everything:

@@ -77,7 +77,8 @@ def _set_up(place: str, kept: str, request: dict[str, Any], stdin: BinaryIO) -> 
         git.clone(bundle, repository, wanted)
         os.unlink(bundle)
     with tarfile.open(archive) as files:
-        names = files.getnames()
+        # Not the directories: what the job makes in them is its own work.
+        names = [member.name for member in files.getmembers() if not member.isdir()]
         files.extractall(repository)
     os.unlink(archive)
     if wanted is not None:

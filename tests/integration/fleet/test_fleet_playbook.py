@@ -35,6 +35,11 @@ def fleet(playbook: Playbooks, home: Path, *options: str, check: bool = False, *
         ({"results": "/proc/version/out"}, "results"),
         ({"vars_by_name": {"w3": {}}}, "no such worker"),
         ({"vars_by_name": {"w1": {"memory": "much"}}}, "memory"),
+        ({"at_once": "ten"}, "at_once"),
+        ({"max_bytes": "256MiB"}, "max_bytes"),
+        ({"login": "perhaps"}, "login"),
+        ({"vars_by_name": {"w1": {"env": "A=1"}}}, "env"),
+        ({"branch": "a b"}, "branch"),
         ({"from": "base:ready"}, "base"),
         ({"from": "base:ready", "image": "debian/12"}, "exclude each other"),
     ],
@@ -64,6 +69,21 @@ def test_containers_that_exist_are_never_taken(playbook: Playbooks, lab: Running
         run = fleet(playbook, home, replace=replace)
         assert run.rc == 2 and "w2 exists" in run.output
     assert lab.changes(since) == [] and sorted(lab.instances()) == ["px-w2"]
+
+
+@pytest.mark.parametrize("keep", ["never", "failed"])
+@pytest.mark.parametrize("before", [[], [{"name": "w2", "owner": "fleet-kept"}]], ids=["none", "kept"])
+def test_one_that_somebody_makes_meanwhile_is_neither_taken_nor_destroyed(
+    playbook: Playbooks, lab: RunningLab, home: Path, keep: str, before: list[dict[str, str]]
+) -> None:
+    playbook.tasks({"name": "Make", "pixels.sandbox.container": {"name": "w2", "owner": "me", "wait_for": "none"}}).succeeded()
+    environment = lab.instances()["px-w2"]["environment"]
+    # As if it had been made right after the look.
+    run = fleet(playbook, home, fleet_existing={"containers": before}, replace=True, keep=keep)
+    assert run.rc == 2 and "exists already" in run.output
+    there = lab.instances()["px-w2"]
+    assert (there["environment"], there["status"]) == (environment, "RUNNING")
+    assert ("px-w1" in lab.instances()) == (keep == "failed")
 
 
 def test_results_that_exist_are_not_overwritten(playbook: Playbooks, lab: RunningLab, home: Path) -> None:

@@ -40,7 +40,7 @@ class TestSnapshots:
         storage.snapshot(BASE, "pixels-b")
         appliance.nightly()
         storage.snapshot(BASE, "pixels-a")
-        found = storage.snapshots([BASE])
+        found = storage.snapshots([BASE], details=True)
         assert [entry.name for entry in found] == ["pixels-b", "auto-2026-11-23_00-00", "pixels-a"]
         for entry in found:
             assert entry.dataset == BASE

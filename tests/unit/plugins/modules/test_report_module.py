@@ -29,6 +29,12 @@ def test_it_returns_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, **arguments)["lines"] == example
 
 
+def test_statistics_are_left_as_set_stats_would(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "ansible_stats" not in run(capsys, text=["Done."])
+    result = run(capsys, text=["Done."], stats={"pixels_names": ["task1"]})
+    assert result["ansible_stats"] == {"data": {"pixels_names": ["task1"]}, "per_host": False, "aggregate": True}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -108,6 +108,35 @@ class TestSequence:
         assert told == [["clone"]]
 
 
+class TestDestroyedMeanwhile:
+    """By another run, between its making and its data: that is nobody's then."""
+
+    def other(self, driver: FakeDriver, again: bool = False) -> None:
+        clone = driver.clone
+
+        def cloned(spec: Any, snapshot: str, *, on_progress: Any = None) -> None:
+            clone(spec, snapshot)
+            theirs = replace(driver.containers.pop("px-w1"), environment={marker.KEY: marker.Marker(id="0" * 16).text()})
+            if again:
+                driver.containers["px-w1"] = theirs
+
+        driver.clone = cloned  # type: ignore[method-assign]
+
+    def test_the_data_goes(self) -> None:
+        driver, _snapshot = base_driver()
+        self.other(driver)
+        with pytest.raises(CoreError, match="vanished"):
+            go(driver, want(driver))
+        assert_nothing(driver)
+
+    def test_unless_there_is_a_container_again(self) -> None:
+        driver, _snapshot = base_driver()
+        self.other(driver, again=True)
+        with pytest.raises(CoreError, match="replaced"):
+            go(driver, want(driver))
+        assert home("px-w1") in driver.storage.data
+
+
 LOST = [("clone", "before"), ("clone", "half"), ("clone", "after"), ("update", "before"), ("update", "after"), ("start", "before"),
         ("start", "after")]  # fmt: skip
 

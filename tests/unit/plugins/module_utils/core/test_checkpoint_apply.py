@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import checkpoint_restore
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.errors import CallError, ConnectionFailed, OutcomeUnknown
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.checkpoint_scene import Scene, run
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_driver import ours
@@ -81,6 +82,31 @@ def test_the_calls_in_their_order(variant: str, status: str) -> None:
     assert found.done == expected
     assert not entry.get("failed") and entry["actions"][-1] in ("started", "promoted worker")
     check(found, variant)
+
+
+@pytest.mark.parametrize("variant", OPTIONS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_d12_one_that_was_started_since_it_was_looked_at(variant: str, fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D12: the data of one that runs is not touched, and whoever has started it finds it running."""
+    found = scene(variant, "stopped")
+    decide = checkpoint_restore.plan_restore
+
+    def planned(*arguments: Any, **options: Any) -> Any:
+        found._power("px-base", "running")
+        return decide(*arguments, **options)
+
+    monkeypatch.setattr(checkpoint_restore, "plan_restore", planned)
+    if fails:
+        step = CALLS[variant].index("rollback" if variant == "rollback" else "rename")
+        fail_at(found, step, "before", CallError("x", code=-32001, errno=14, reason="no"))
+    result = restore(found, variant)
+    assert bool(result.get("failed")) is fails
+    assert found.containers["px-base"].status == "running"
+    if fails:
+        assert found.pool.volumes[BASE].data == "broken"
+    else:
+        assert found.done == CALLS[variant]
+        check(found, variant)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -232,6 +232,15 @@ class TestRemoval:
         moved = removal(pool, "two", dependents="promote")
         assert moved is not None and moved.steps == (DestroySnapshot(f"{BASE}@pixels-two", defer=True), Promote(home("w")))
 
+    def test_what_another_run_makes_clones_of_does_not_move_away(self, pool: Pool) -> None:
+        for label in ("one", "two", "three"):
+            pool.destroy_snapshot(f"{BASE}@pixels-{label}")
+        pool.snapshot(BASE, labels.temporary_name(lease.token()))
+        pool.snapshot(BASE, "pixels-four")
+        pool.clone(f"{BASE}@pixels-four", home("w"))
+        with pytest.raises(InProgress):
+            removal(pool, "four", dependents="promote")
+
     def test_the_last_one_of_a_kept_data_set_takes_that_along(self, pool: Pool) -> None:
         for step in plan(pool, "two", on_newer="keep").steps:
             carry_out(pool, step)

@@ -341,7 +341,7 @@ def test_every_option_is_used() -> None:
         "name": "task1", "state": "stopped", "image": "debian/12", "cpu": "0-1", "memory": "1.5GiB", "pool": "tank",
         "environment": {"A": "b"},
         "autostart": False, "nic_type": "bridged", "parent": "br0", "owner": "me", "create": True, "adopt": True, "recreate": True,
-        "wait_for": "ssh", "expires": "7d", "dependents": "promote", "vars_by_name": {"task1": {"cpu": "0-1"}},
+        "new": True, "wait_for": "ssh", "expires": "7d", "dependents": "promote", "vars_by_name": {"task1": {"cpu": "0-1"}},
         "stop_timeout": 5, "force": True, "concurrency": 2,
     }  # fmt: skip
     of_clones = {"from", "scrub"}

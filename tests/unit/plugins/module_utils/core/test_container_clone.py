@@ -250,6 +250,18 @@ class TestFleet:
         assert [bool(entry.get("failed")) for entry in result["containers"]] == [True, True, False]
         assert driver.names().count("snapshot") == 2
 
+    def test_what_needs_one_that_could_not_be_begun_stays(self) -> None:
+        """w1, made of old, was to be replaced before old goes; its new source has failed it by then."""
+        driver = base(ours("old"))
+        driver.storage.take(home("px-old"), "pixels-x")
+        go(driver, name="w1", source="old:x", wait_for="none")
+        driver.fail("snapshot", job_failed("snapshot"))
+        options: dict[str, Any] = {"vars_by_name": {"w1": {"from": "base"}, "old": {"image": "debian/13"}}}
+        result = go(driver, name="w1,old", recreate=True, **options)
+        assert [bool(entry.get("failed")) for entry in result["containers"]] == [True, True]
+        assert "w1, made of it, could not be destroyed" in result["containers"][1]["msg"]
+        assert "delete" not in driver.names() and sorted(driver.containers) == ["px-base", "px-old", "px-w1"]
+
     def test_many_faults_at_once_end_right(self) -> None:
         driver = base()
         for operation in ("clone", "update", "start"):

@@ -90,7 +90,7 @@ def test_an_account_that_makes_no_sense_is_no_success(said: Any) -> None:
 
 def test_an_account_full_of_traps_becomes_short_plain_text() -> None:
     said = {
-        "status": {"status": 0, "seconds": float("inf"), "began": 1e300},
+        "status": {"status": 0, "seconds": float("inf"), "began": 10**400},
         "git": {"commit": "; rm -rf /", "branch": "\x1b[2J" + "x" * 10_000, "commits": 10**400, "uncommitted": ["a"]},
         "left_out": ["\x1b]0;owned\x07", {"a": 1}, "\ud800"] * 1000,
         "cut": "stdout.log",
@@ -108,3 +108,19 @@ def test_a_bundle_that_is_none_is_a_failure() -> None:
     entries = [Entry("repository.bundle", 10)]
     found = job_result.of_job("w", "j", {"status": {"status": 0}}, entries, "c" * 40, Verified({}, "git bundle verify: no"))
     assert found["status"] == "failed" and found["bundle"] is None and "git bundle verify: no" in found["error"]
+
+
+def test_results_on_their_way_of_a_host_with_a_longer_name_stay(tmp_path: Path) -> None:
+    with job_result.folder(tmp_path, "node.lan", overwrite=False) as place:
+        with job_result.folder(tmp_path, "node", overwrite=False) as other:
+            job_result.save(other, {})
+        job_result.save(place, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["node", "node.lan"]
+
+
+def test_what_a_killed_run_has_left_goes(tmp_path: Path) -> None:
+    killed = job_result.folder(tmp_path, "w1", overwrite=False)
+    killed.__enter__()
+    with job_result.folder(tmp_path, "w1", overwrite=False) as place:
+        job_result.save(place, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["w1"]

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core import job, repository
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, Invalid
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.job_link import Inside, NotReached
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.job_link import Inside, Lost, NotReached
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a container is a Linux")
 
@@ -338,6 +338,21 @@ def test_a_job_without_an_end_is_not_waited_for_for_ever(box: Box) -> None:
     assert box.connections == 2
 
 
+def test_a_start_that_is_never_answered_is_not_waited_for_for_ever(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs of life are all that comes."""
+    monkeypatch.setattr(job, "_HANDOVER", 1.0)
+    hostile = """
+import json, sys, time
+print("pixels-job:" + json.loads(sys.stdin.buffer.readline())["request"]["marker"], flush=True)
+while True:
+    print(json.dumps({"beat": 1}), flush=True)
+    time.sleep(0.05)
+"""
+    box.reach = replace(box.reach, command=lambda _line, _fresh: [sys.executable, "-c", hostile])
+    with pytest.raises(Lost, match="the time for it is over"):
+        box.start("true")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -355,3 +370,31 @@ def test_bad_options_are_refused_before_anything_is_sent(box: Box, options: dict
     with pytest.raises(CoreError, match=message):
         box.start(*options.pop("argv", ["true"]), **options)
     assert box.connections == 0
+
+
+# What is handed over beside the repository
+
+
+def test_work_beside_the_files_that_were_handed_over_comes_home(box: Box, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "given").write_text("ours")
+    pack = packed(source, tmp_path)
+    files = [{"src": str(tmp_path / "tools"), "dest": "src"}]
+    result = box.run(*sh("echo new >src/new"), repository=pack, files=files)
+    git(source, "fetch", "--quiet", str(box.results / "worker01" / "repository.bundle"), "+refs/*:refs/w/*")
+    changed = git(source, "diff", "--name-only", "HEAD", "refs/w/worker/uncommitted")
+    assert result["uncommitted"] and changed == "src/new"
+
+
+def test_a_repository_within_the_repository_is_named(box: Box, source: Path, tmp_path: Path) -> None:
+    commit = "git -c user.name=a -c user.email=a@b commit --quiet --allow-empty --message x"
+    script = f"echo new >new; git init --quiet sub; cd sub; {commit}; echo lost >file"
+    result = box.run(*sh(script), repository=packed(source, tmp_path))
+    assert result["uncommitted"] and result["left_out"] == ["sub/: a repository of its own, its files are not part of this one"]
+
+
+def test_a_file_that_a_link_leads_to_is_handed_over(box: Box, tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("settings")
+    (tmp_path / "link").symlink_to("real")
+    assert box.run("cat", "settings", files=[{"src": str(tmp_path / "link"), "dest": "settings"}])["status"] == "done"
+    assert box.result("stdout.log") == "settings"

@@ -62,3 +62,10 @@ def test_that_of_another_machine_counts_for_a_while(age: float, over: bool) -> N
 def test_what_is_no_token_is_nobodys(text: str) -> None:
     assert lease.is_over(text) and not lease.is_mine(text)
     assert lease.since(text) is None
+
+
+def test_which_machine_it_is_of() -> None:
+    """Of another one nothing can be seen; what is no token is of none."""
+    token = lease.token()
+    other = ("0" if token[0] != "0" else "1") + token[1:]
+    assert [lease.is_elsewhere(text) for text in (token, other, "", "alpha")] == [False, True, False, False]

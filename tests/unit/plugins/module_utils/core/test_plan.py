@@ -305,3 +305,19 @@ class TestDiff:
         change = plan(RUNNING, want())
         assert change.before == change.after
         assert not change.changed
+
+
+class TestNew:
+    """A container that is to be made by this very task, and by nobody else."""
+
+    def test_it_is_made_where_there_is_none(self) -> None:
+        assert verbs(None, want(new=True)) == ["created"]
+
+    @pytest.mark.parametrize("current", [RUNNING, STOPPED])
+    def test_one_that_exists_is_not_taken_over(self, current: Container) -> None:
+        with pytest.raises(CoreError, match="exists already"):
+            plan(current, want(new=True, owner="me"))
+
+    def test_the_one_that_this_task_has_made_is_no_other(self) -> None:
+        mine = replace(STOPPED, environment=marker.with_marker({}, new_mark("ubuntu/24.04")))
+        assert verbs(mine, want(new=True)) == ["started"]

@@ -104,7 +104,12 @@ class TestNew:
         adopted = replace(BASE, environment={marker.KEY: "{}"}, base_image=None)
         spec = plan(None, replace(want(), origin=Origin(adopted, SNAPSHOT))).spec
         assert spec is not None
-        assert (spec.image, spec.image_name) == ("ubuntu/24.04", None)
+        assert (spec.image, spec.image_name) == ("ubuntu/24.04", "ubuntu/24.04")
+        mark = marker.read(spec.environment)
+        assert mark is not None and mark.image is None, "which image its data came from is not known"
+        # The appliance may have dropped the image that it was made of; any other one will do.
+        spec = plan(None, replace(want(), origin=Origin(replace(adopted, base_image="f" * 64), SNAPSHOT))).spec
+        assert spec is not None and (spec.image, spec.image_name) == ("f" * 64, "ubuntu/24.04")
 
 
 class TestExisting:
@@ -222,6 +227,14 @@ class TestHalfMade:
             plan(clone(making=DEAD), want())
         assert caught.value.result["needs_recreate"] == ["making"]
         assert steps(plan(clone(making=DEAD), want(recreate=True))) == [Delete, Clone, Complete, Start]
+
+    def test_it_has_run_all_the_same(self) -> None:
+        """Whoever has started and stopped it may have worked in it."""
+        current = replace(clone("stopped", making=DEAD), never_started=False)
+        with pytest.raises(CoreError, match=r"has run .*recreate=true"):
+            plan(current, want())
+        assert steps(plan(current, want(recreate=True))) == [Delete, Clone, Complete, Start]
+        assert steps(plan(replace(current, never_started=True), want())) == [Delete, Clone, Complete, Start]
 
     def test_create_false(self) -> None:
         with pytest.raises(CoreError, match="half-made"):

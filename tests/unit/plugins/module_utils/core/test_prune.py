@@ -146,6 +146,13 @@ def test_half_made_and_yet_running_is_somebodys_by_now() -> None:
     assert result["pruned"] == [] and "it is running" in result["left"][0]["reason"] and driver.changed == []
 
 
+def test_one_that_has_been_started_once_is_somebodys() -> None:
+    driver = Scene(half_made("cut", never_started=False), half_made("never", never_started=True))
+    result = prune(driver)
+    assert [entry["name"] for entry in result["pruned"]] == ["never"]
+    assert [entry["name"] for entry in result["left"]] == ["cut"] and "has been started" in result["left"][0]["reason"]
+
+
 def test_one_that_expires_later_stays() -> None:
     driver = Scene(ours("soon", mark={"expires": NOW + HOUR}), ours("never"))
     assert prune(driver)["pruned"] == []

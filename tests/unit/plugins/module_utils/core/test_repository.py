@@ -207,3 +207,27 @@ def test_bundles_that_are_none(source: Path, folder: Path, tmp_path: Path) -> No
     other.mkdir()
     git(other, "init", "--quiet", "--bare")
     assert repository.verify(bundle, other).problem is not None
+
+
+def test_a_bundle_with_more_references_than_anybody_reads_is_refused(source: Path, folder: Path) -> None:
+    packed = pack(str(source), None, folder)
+    line = f"{packed.commit} refs/heads/{'x' * 200}"
+    bundle = folder / "hostile"
+    with bundle.open("w") as stream:
+        stream.write("# v2 git bundle\n")
+        stream.writelines(f"{line}{number}\n" for number in range(30_000))
+        stream.write("\n")
+    verified = repository.verify(bundle, packed.repository)
+    assert verified.refs == {} and "references" in str(verified.problem)
+
+
+def test_credentials_in_a_url_come_before_those_that_git_has_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stored").write_text("https://other:theirs@git.example.com\n")
+    (tmp_path / "config").write_text(f"[credential]\n\thelper = store --file {tmp_path}/stored\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    source = repository.source_of("https://me:mine@git.example.com/a.git", tmp_path)
+    request = "protocol=https\nhost=git.example.com\npath=a.git\n\n"
+    asked = subprocess.run(
+        ["git", "credential", "fill"], input=request, env={**os.environ, **source.env}, check=True, capture_output=True, text=True
+    )
+    assert "username=me\npassword=mine\n" in asked.stdout

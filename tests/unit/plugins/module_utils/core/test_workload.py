@@ -84,6 +84,17 @@ def test_a_task_that_the_repository_has_itself(tmp_path: Path) -> None:
         ({"vars_by_name": {"w1": {"a-b": 1}}}, "vars_by_name"),
         ({"vars_by_name": {"w1": {"ansible_host": "x"}}}, "vars_by_name"),
         ({"results": "file/below"}, "results"),
+        ({"branch": "a..b"}, "branch"),
+        ({"env": "A=1"}, "env"),
+        ({"env": {"A-B": "1"}}, "env"),
+        ({"time_limit": 0}, "time_limit"),
+        ({"at_once": "ten"}, "at_once"),
+        ({"at_once": "0"}, "at_once"),
+        ({"at_once": "120%"}, "at_once"),
+        ({"max_bytes": 0}, "max_bytes"),
+        ({"vars_by_name": {"w1": {"branch": "-x"}}}, "branch"),
+        ({"vars_by_name": {"w1": {"env": {"A": "\0"}}}}, "env"),
+        ({"vars_by_name": {"w1": {"time_limit": "soon"}}}, "time_limit"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -119,7 +130,7 @@ def test_what_a_killed_run_has_left_is_replaced(tmp_path: Path) -> None:
     assert found["leftovers"] == ["w2"]
 
 
-@pytest.mark.parametrize("owner", [None, "somebody", "fleet", "fleetxy"])
+@pytest.mark.parametrize("owner", [None, "somebody", "fleet", "fleetxy", "fleet alpha"])
 def test_a_container_of_somebody_else_is_never_replaced(tmp_path: Path, owner: str | None) -> None:
     for replace in (False, True):
         with pytest.raises(CoreError, match="w2 exists"):
@@ -136,3 +147,33 @@ def test_a_kept_one_is_replaced_only_when_that_is_wanted(tmp_path: Path) -> None
     with pytest.raises(CoreError, match="w2 was kept"):
         run(tmp_path, containers=[entry("w2", "fleet-kept")])
     assert run(tmp_path, containers=[entry("w2", "fleet-kept")], replace=True)["leftovers"] == ["w2"]
+
+
+def test_a_fleet_of_another_machine_counts_as_being_at_work_as_long_as_it_may_be(tmp_path: Path) -> None:
+    """Its process cannot be looked at, and a job takes as long as it takes."""
+    begun = int(NOW.timestamp()) - 7200
+    theirs = {**entry("w2", f"fleet 0a0b0c0d-1-1-{begun}"), "expires": "2026-01-31T09:00:01Z"}
+    with pytest.raises(CoreError, match="another machine"):
+        run(tmp_path, containers=[theirs])
+    assert run(tmp_path, containers=[theirs], replace=True)["leftovers"] == ["w2"]
+    assert run(tmp_path, containers=[{**theirs, "expires": "2026-01-31T08:59:59Z"}])["leftovers"] == ["w2"]
+    with pytest.raises(CoreError, match="another machine"):
+        run(tmp_path, containers=[{**theirs, "expires": None}])
+
+
+@pytest.mark.parametrize(
+    ("options", "expires"),
+    [
+        ({}, "26h"),
+        ({"time_limit": 7200}, "27h"),
+        ({"vars_by_name": {"w2": {"time_limit": "172800"}}}, "73h"),
+        ({"at_once": "1"}, "28h"),
+        ({"at_once": "34%"}, "28h"),
+        ({"at_once": "2"}, "27h"),
+        ({"at_once": "100%"}, "26h"),
+        ({"at_once": "1", "time_limit": 100_000_000}, "3474d"),
+    ],
+    ids=str,
+)
+def test_workers_are_kept_for_as_long_as_all_of_them_may_take_and_a_day(tmp_path: Path, options: dict[str, Any], expires: str) -> None:
+    assert run(tmp_path, **options)["expires"] == expires
