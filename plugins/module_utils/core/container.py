@@ -242,18 +242,11 @@ class _Run:
                 actions = apply(self.driver, wanted, current, change, watch, self.remover.remove, lambda: self.sources.made(name))
             finally:
                 self.sources.made(name)
-            try:
-                final = self._final(wanted, current, bool(actions), watch)
-            except CoreError:
-                # A clone without an identity of its own keeps its network down, and only a look at that can tell.
-                proven = self._proven(wanted, self.driver.get(wanted.instance), watch)
-                if proven is None or not proven.renewed:
-                    raise
-            else:
-                proven = self._proven(wanted, final, watch)
+            # While its network comes up: what has no identity of its own keeps it down, and only a look at that can tell.
+            proven = self._proven(wanted, current, bool(actions), watch)
             if proven is not None and proven.renewed:
                 actions.append("renewed")
-                final = self._final(wanted, proven.container, True, watch)
+            final = self._final(wanted, current, bool(actions), watch)
         except Exception as error:
             if not hasattr(error, "actions"):
                 error.actions = actions  # type: ignore[attr-defined]
@@ -278,12 +271,16 @@ class _Run:
         if wanted.state == "absent" or any(isinstance(step, (Create, Clone, Delete)) for step in change.steps):
             known_hosts.remove([self._alias(name)])
 
-    def _proven(self, wanted: Wanted, container: Container | None, watch: Watch) -> Identity | None:
+    def _proven(self, wanted: Wanted, current: Container | None, changed: bool, watch: Watch) -> Identity | None:
         """A clone that is reached for the first time, from here at least: its identity is its own, and its host key is pinned."""
-        if container is None or not container.running or wanted.state == "absent" or self.ctx.params["wait_for"] == "none":
+        if wanted.state == "absent" or self.ctx.params["wait_for"] == "none" or known_hosts.lookup(self._alias(wanted.name)) is not None:
             return None
-        mark = marker.read(container.environment)
-        if mark is None or mark.source is None or mark.id is None or known_hosts.lookup(self._alias(wanted.name)) is not None:
+        mark = marker.read(current.environment) if current is not None else None
+        if wanted.source is None and (mark is None or mark.source is None):
+            return None
+        container = self.driver.get(wanted.instance) if changed else current
+        mark = None if container is None else marker.read(container.environment)
+        if container is None or not container.running or mark is None or mark.source is None or mark.id is None:
             return None
         proven = identity.prove(self.driver, container, mark.id, watch)
         if proven.host_key is not None:

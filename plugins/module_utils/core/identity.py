@@ -56,8 +56,14 @@ state() {{
   fi
 }}
 look() {{
-  end=$(($(date +%s) + PX_PATIENCE))
-  while found=$(state); [ "$found" = waiting ] && [ "$(date +%s)" -lt "$end" ]; do sleep 0.1; done
+  # The stamp tells soonest and costs nothing; how the service stands is asked now and then, as a booting machine has little to spare.
+  end=$(($(date +%s) + PX_PATIENCE)) tries=0
+  while :; do
+    if stamp; then found=own; elif [ $((tries % 8)) = 0 ]; then found=$(state); fi
+    if [ "$found" != waiting ] || [ "$(date +%s)" -ge "$end" ]; then break; fi
+    tries=$((tries + 1))
+    sleep 0.1
+  done
   machine='' public=''
   if [ "$found" = own ]; then
     [ ! -f /etc/machine-id ] || read -r machine </etc/machine-id

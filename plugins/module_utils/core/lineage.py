@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..nas.driver import Container, Driver
 from ..nas.storage import Snapshot
 from . import labels, naming
+from .errors import CoreError
 
 # Up to so many containers are asked for by name; for more everything of their pools is fetched at once.
 _FEW = 20
@@ -80,6 +81,8 @@ def of(driver: Driver, containers: Iterable[Container], *, details: bool = False
     else:
         prefixes = {f"{entry.parent}/" for entry in found} | {f"{entry.dataset.rpartition('/')[0]}/" for entry in found}
         snapshots = storage.snapshots(prefixes=sorted(prefixes), details=details)
+    if storage.dataset_prefix and not snapshots:
+        _must_exist(driver, storage.dataset_prefix, found)
     by_dataset: dict[str, list[Snapshot]] = {}
     by_parked: dict[tuple[str, str], list[Snapshot]] = {}
     for snapshot in snapshots:
@@ -88,6 +91,18 @@ def of(driver: Driver, containers: Iterable[Container], *, details: bool = False
         if instance is not None:
             by_parked.setdefault((snapshot.dataset.rpartition("/")[0], instance), []).append(snapshot)
     return {entry.instance: replace(entry, snapshots=_ordered(by_dataset, by_parked, entry)) for entry in found}
+
+
+def _must_exist(driver: Driver, prefix: str, found: Iterable[Lineage]) -> None:
+    """A data set that is not there has no snapshots either; where a person has said where they are, that may be the reason."""
+    there = {dataset.name for dataset in driver.storage.datasets([prefix.strip("/")])}
+    missing = [entry.dataset for entry in found if entry.dataset not in there]
+    if missing and not any(entry.dataset in there for entry in found):
+        raise CoreError(
+            f"there is no data set {missing[0]}; checkpoint.dataset_prefix is {prefix}, and the appliance has its containers elsewhere."
+            " Leave it out, and it is asked where",
+            option="checkpoint.dataset_prefix",
+        )
 
 
 def _ordered(

@@ -41,6 +41,8 @@ def home(instance: str, pool: str = "tank") -> str:
 class FakeStorage:
     """`run` stands before each operation: it notes the call, and brings faults in."""
 
+    dataset_prefix: str | None = None
+
     def __init__(self, run: Callable[..., None]) -> None:
         self._run = run
         self._txg = itertools.count(100)

@@ -146,7 +146,7 @@ class TestOne:
         assert result["container"]["actions"] == ["cloned", "started"]
         assert pinned(driver, "w1") is None
 
-    def test_where_there_is_no_address_its_identity_tells_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_its_identity_tells_why_before_an_address_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The network of a clone that has not become somebody else stays down."""
 
         def silent(*_arguments: Any) -> Container:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core import lineage
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.zfs_simulator import (
     PARENT,
     Holder,
@@ -69,6 +70,14 @@ def test_where_the_configuration_says(pool: Pool) -> None:
     pool.create("dozer/sandboxes/boxes/px-a")
     pool.snapshot("dozer/sandboxes/boxes/px-a", "pixels-x")
     assert [entry.label for entry in lineage_of(pool, "a").checkpoints] == ["x"]
+
+
+def test_a_place_that_does_not_exist_is_no_container_without_checkpoints(pool: Pool) -> None:
+    pool.dataset_prefix = "tank/nowhere"
+    with pytest.raises(CoreError, match=r"there is no data set tank/nowhere/px-a; checkpoint\.dataset_prefix is tank/nowhere"):
+        lineage_of(pool, "a")
+    pool.create("tank/nowhere/px-a")
+    assert lineage_of(pool, "a").checkpoints == ()
 
 
 def test_checkpoints_newest_first_without_foreign_temporary_and_removed_ones() -> None:
