@@ -45,7 +45,8 @@ class Stream:
         except OSError as error:
             self._errors.close()
             raise CoreError(f"ssh cannot be run on the control node: {error.strerror}") from None
-        assert self._process.stdin is not None and self._process.stdout is not None
+        if self._process.stdin is None or self._process.stdout is None:
+            raise AssertionError("a process with pipes has no pipes")
         self._stdout = self._process.stdout
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stdout, selectors.EVENT_READ)

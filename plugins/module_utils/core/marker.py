@@ -66,8 +66,13 @@ def read(environment: Mapping[str, str]) -> Marker | None:
         values = None
     if not isinstance(values, dict):
         return Marker()
-    known: dict[str, Any] = {field: values[key] for key, field, kind in _FIELDS if type(values.get(key)) is kind}
+    known: dict[str, Any] = {field: values[key] for key, field, kind in _FIELDS if _is(values.get(key), kind)}
     return Marker(**known)
+
+
+def _is(value: Any, kind: type) -> bool:
+    """To JSON true is no number."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:

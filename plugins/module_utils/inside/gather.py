@@ -186,7 +186,7 @@ def _copy(path: str, start: int, size: int, stream: BinaryIO) -> None:
                     break
                 stream.write(data)
                 left -= len(data)
-    for _ in range(left >> 20):
+    for _block in range(left >> 20):
         stream.write(bytes(1 << 20))
     stream.write(bytes(left % (1 << 20)))
     stream.write(bytes(-size % _BLOCK))

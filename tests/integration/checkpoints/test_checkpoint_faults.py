@@ -67,7 +67,7 @@ def steps(variant: str) -> list[tuple[str, int]]:
 
 def fault_at(lab: RunningLab, method: str, nth: int, fault: str, **details: Any) -> None:
     """For the nth call of a method: those before it suffer nothing but a moment's delay."""
-    for _ in range(nth):
+    for _call in range(nth):
         lab.fault(method, "delay", seconds=0.0)
     lab.fault(method, fault, **details)
 

@@ -65,11 +65,9 @@ class Volumes(Protocol):
 
     def measurable(self, pool: str) -> bool:
         """Whether measuring would begin at once."""
-        ...
 
     async def present(self, pool: str) -> Present:
         """What there really is: never a guess, for what is missing here is forgotten."""
-        ...
 
     async def carry_out(self, step: Step) -> None: ...
 
@@ -77,7 +75,6 @@ class Volumes(Protocol):
 
     async def tidy(self, pool: str, datasets: frozenset[int], snapshots: frozenset[int]) -> None:
         """Remove parked volumes and snapshots but for these: remains of a lab that was killed at work."""
-        ...
 
     def load(self, pool: str) -> dict[str, Any] | None: ...
     def save(self, pool: str, data: dict[str, Any]) -> None: ...

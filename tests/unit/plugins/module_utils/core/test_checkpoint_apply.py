@@ -162,7 +162,12 @@ def test_a_lost_answer_is_looked_into(call: str, when: str) -> None:
 
 def test_d12_after_a_stop_that_failed_nothing_is_done_to_the_data() -> None:
     found = scene("rollback")
-    found.on_change = lambda what, when: (_ for _ in ()).throw(CallError("stop", code=-32001)) if what == "stop" else None
+
+    def fail(what: str, _when: str) -> None:
+        if what == "stop":
+            raise CallError("stop", code=-32001)
+
+    found.on_change = fail
     assert restore(found, "rollback")["failed"]
     assert found.pool.changes == [] and found.containers["px-base"].status == "running"
 

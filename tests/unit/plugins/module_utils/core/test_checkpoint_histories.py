@@ -213,7 +213,7 @@ def history(seed: int) -> Counter[str]:
     world = World(seed)
     deeds = [world.write] * 3 + [world.checkpoint] * 5 + [world.clone] * 2 + [world.restore] * 4
     deeds += [world.remove, world.nightly, world.hold, world.release, world.release]
-    for _ in range(LENGTH):
+    for _step in range(LENGTH):
         deed, name = world.random.choice(deeds), world.random.choice(world.names)
         try:
             deed(name)

@@ -45,6 +45,6 @@ def test_none() -> None:
 
 
 def test_identities_differ() -> None:
-    made = {marker.new_id() for _ in range(100)}
+    made = {marker.new_id() for _number in range(100)}
     assert len(made) == 100
     assert all(len(ident) == 16 and int(ident, 16) >= 0 for ident in made)

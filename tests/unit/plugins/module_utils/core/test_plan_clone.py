@@ -23,14 +23,15 @@ SNAPSHOT = "tank/.ix-virt/containers/px-base@pixels-ready"
 BASE = replace(
     ours("base", environment={"A": "b"}, owner="somebody"), cpu="3", memory=512, pool="tank", autostart=False, base_image="f" * 64
 )
-MINE, DEAD, ALIVE = lease.token(), "00000000-1-1-1", ""
+MINE, DEAD, ALIVE = "mine", "00000000-1-1-1", ""
 
 
 @pytest.fixture(autouse=True)
 def others_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The token "" is that of a run elsewhere which is still at work."""
-    real = lease.is_over
-    monkeypatch.setattr(lease, "is_over", lambda text, now=None: text != ALIVE and real(text, now))
+    """The token "" is that of a run elsewhere which is still at work, and "mine" is ours, whatever process a test runs in."""
+    over, mine = lease.is_over, lease.is_mine
+    monkeypatch.setattr(lease, "is_over", lambda text, now=None: text not in (ALIVE, MINE) and over(text, now))
+    monkeypatch.setattr(lease, "is_mine", lambda text: text == MINE or mine(text))
 
 
 def want(state: str = "started", source: Source | None = READY, found: bool = True, **options: Any) -> Wanted:

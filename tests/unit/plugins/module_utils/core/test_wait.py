@@ -187,7 +187,7 @@ def test_a_failed_look_is_everybodys_failure_and_each_has_its_own() -> None:
     with waiting(driver) as futures:
         errors = [future.exception(20) for future in futures.values()]
     assert {str(error) for error in errors} == {"gone"}
-    assert all(type(error) is ConnectionFailed for error in errors)
+    assert all(isinstance(error, ConnectionFailed) for error in errors)
     assert len({id(error) for error in errors}) == len(errors)
 
 
