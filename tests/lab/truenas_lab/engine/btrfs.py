@@ -36,9 +36,11 @@ def look(path: Path) -> Subvolume | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    data = bytearray(_INFO_SIZE)
     try:
-        data = bytearray(_INFO_SIZE)
         fcntl.ioctl(descriptor, _INFO, data)
+    except FileNotFoundError:  # removed since it was opened, by Incus perhaps, which does so when it likes
+        return None
     finally:
         os.close(descriptor)
     parent = bytes(data[_PARENT_UUID])
