@@ -272,3 +272,21 @@ def test_a_deletion_behind_the_labs_back_is_noticed(api: Api) -> None:
     assert api.datasets()[b].endswith("@one")  # type: ignore[union-attr]
     api.make("px-a")
     assert [name for name in api.snapshots() if name.startswith(a)] == []
+
+
+def test_one_that_vanishes_while_it_is_looked_at(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Incus removes instances while others are looked at."""
+    path = api.place.incus_dir / "storage-pools" / "tank" / OWN / "vanishing"
+    path.parent.mkdir(exist_ok=True)
+    btrfs.create(path)
+    assert btrfs.look(path) is not None
+    opened = os.open
+
+    def open_and_remove(target: Path, *arguments: int) -> int:
+        descriptor = opened(target, *arguments)
+        if target == path:
+            run(["btrfs", "subvolume", "delete", str(path)])
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_and_remove)
+    assert btrfs.look(path) is None
