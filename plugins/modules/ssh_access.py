@@ -47,7 +47,7 @@ options:
     aliases: [container]
   user:
     description:
-      - The user to make, and to log in as. V(root) makes none.
+      - The user to make, and to log in as. V(root) makes none, and then no other account and nobody's right to use sudo is touched.
       - Else C(pixels_ssh_user), E(PIXELS_SSH_USER), C(ssh.user). Without any of them C(pixel).
     type: str
   uid:
@@ -86,15 +86,21 @@ options:
     default: true
   sudo:
     description:
-      - Let the user become anybody with sudo and without a password, and install sudo for it.
-      - With V(false) a right that was given in this way is taken away. A second run then does not look whether root still has the key.
+      - Let the user become anybody with sudo and without a password, and install sudo for it. One user of a container can have this; it
+        passes from the one who had it before.
+      - When this is not set, the answer is yes, unless the container's egress is restricted. An egress policy leaves the user no root,
+        and with V(true) the task fails there before it changes anything.
+      - With V(false) a right that was given to the user in this way is taken away, and sudo is not installed. Another user keeps its own.
+      - A second run looks whether root still has the key only where the user may look there, so not with V(false), nor where the egress is
+        restricted.
+      - With O(user=root) it says only whether to install sudo. Root needs no such right.
     type: bool
-    default: true
   dns:
     description:
       - The addresses of the name servers that the container is to ask.
       - For systemd-resolved where that runs, else in C(/etc/resolv.conf), which a DHCP client of the image may write again.
       - Else C(defaults.dns) of the configuration. Without either the container keeps those that its network gave it.
+      - Where the container's egress is restricted they stay as its policy has set them; a run after that has ended writes these.
     type: list
     elements: str
   timeout:

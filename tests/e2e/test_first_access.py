@@ -116,6 +116,19 @@ def test_what_was_set_up(real_lab: RunningLab, home: Path) -> None:
     assert inside(real_lab, "stat -c '%a %U' /etc/sudoers.d/pixels") == "440 root\n"
 
 
+def test_root_and_the_user_take_turns_also_below_an_egress_policy(playbook: Playbooks, real_lab: RunningLab) -> None:
+    """Each has a stamp of its own, and that the policy takes the user's right away is no reason to do anything."""
+    assert entry(grant(playbook, user="root").succeeded())["actions"] == ["stamp"]
+    assert grant(playbook).succeeded().changed == 0
+    inside(real_lab, "mkdir /etc/egress; echo '{}' > /etc/egress/policy.json; rm /etc/sudoers.d/pixels")
+    assert grant(playbook, user="root").succeeded().changed == 0
+    assert grant(playbook).succeeded().changed == 0
+    refused = grant(playbook, sudo=True)
+    assert refused.rc != 0 and "leaves its user no root" in entry(refused)["msg"] and entry(refused)["actions"] == []
+    inside(real_lab, "rm -r /etc/egress")
+    assert entry(grant(playbook).succeeded())["actions"] == ["sudo"]
+
+
 @pytest.mark.parametrize(
     ("plant", "unharmed"),
     [

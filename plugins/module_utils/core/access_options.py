@@ -25,7 +25,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "public_key": {"type": "str"},
     "private_key": {"type": "path"},
     "python": {"type": "bool", "default": True},
-    "sudo": {"type": "bool", "default": True},
+    "sudo": {"type": "bool"},
     "dns": {"type": "list", "elements": "str"},
     "timeout": {"type": "int", "default": 600},
     "concurrency": {"type": "int", "default": 4},

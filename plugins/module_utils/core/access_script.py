@@ -16,8 +16,11 @@ from .access_shell import SCRIPT
 from .identity_install import variables
 
 # Goes up with every change of the script that containers which have run the one before should get.
-VERSION = 2
-STAMP_FILE = "/etc/pixels/ssh_access"
+VERSION = 3
+# One for each user, for what is wanted for one says nothing of another.
+STAMP_DIR = "/etc/pixels/ssh_access.d"
+# Where it is, the container's egress is restricted. The role egress writes it before all else, and takes it away again at the end.
+POLICY_FILE = "/etc/egress/policy.json"
 STAMP_MARK = "pixels-stamp:"
 LOG_LINES = 30
 
@@ -43,13 +46,16 @@ class Recipe:
     gid: int
     public_key: str
     python: bool = True
-    sudo: bool = True
+    sudo: bool | None = None  # None: yes, unless the container's egress is restricted
     replace_user: bool = False
     dns: tuple[str, ...] = ()
 
     def stamp(self) -> str:
-        """Kept in the container once all is done: another one there means that there is something to do."""
-        wanted = [self.user, self.uid, self.gid, _bare(self.public_key), self.python, self.sudo, list(self.dns)]
+        """Kept in the container once all is done: another one there means that there is something to do.
+
+        Whether the user has sudo where it may, is for the probe to find out: the container's egress changes without us.
+        """
+        wanted = [self.user, self.uid, self.gid, _bare(self.public_key), self.python, self.sudo is not False, list(self.dns)]
         digest = hashlib.sha256(json.dumps([wanted, _SSHD, variables()]).encode()).hexdigest()[:32]
         return f"{VERSION} {digest}"
 
@@ -64,10 +70,12 @@ class Recipe:
             "PX_GID": str(self.gid),
             "PX_REPLACE": _flag(self.replace_user),
             "PX_PYTHON": _flag(self.python),
-            "PX_SUDO": _flag(self.sudo),
+            "PX_SUDO": "" if self.sudo is None else _flag(self.sudo),
             "PX_DNS": " ".join(self.dns),
             "PX_SSHD": _SSHD,
             "PX_STAMP": self.stamp(),
+            "PX_STAMP_FILE": self.stamp_file,
+            "PX_POLICY": POLICY_FILE,
             "PX_PATIENCE": str(patience),
             "PX_BOOT": str(min(90, patience)),
             "PX_NETWORK": str(min(60, patience)),
@@ -76,18 +84,25 @@ class Recipe:
         }
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()) + SCRIPT
 
-    def probe(self) -> str:
-        """One command over SSH that shows the stamp, and says `keys` when root has our key too, where the user may look."""
-        show = f"sed 's/^/{STAMP_MARK}/' {STAMP_FILE}"
-        if not self.root_is_seen:
-            return show
-        blob = _bare(self.public_key).split()[1]
-        become = "" if self.user == "root" else "sudo -n "
-        return f"{show} && {become}grep -qF {blob} /root/.ssh/authorized_keys && echo {STAMP_MARK}keys"
-
     @property
-    def root_is_seen(self) -> bool:
-        return self.sudo or self.user == "root"
+    def stamp_file(self) -> str:
+        return f"{STAMP_DIR}/{self.user}"
+
+    def probe(self) -> str:
+        """One command over SSH that shows the stamp, says `restricted` where an egress policy is, and `keys` when root has our key too,
+        where the user may look: for that it takes sudo, which the policy leaves to nobody.
+        """
+        say = f"echo {STAMP_MARK}"
+        show = f"sed 's/^/{STAMP_MARK}/' {self.stamp_file} && {{ test ! -e {POLICY_FILE} || {say}restricted; }}"
+        look = f"grep -qF {_bare(self.public_key).split()[1]} /root/.ssh/authorized_keys && {say}keys"
+        if self.user == "root":
+            return f"{show} && {look}"
+        if self.sudo is False:
+            return show
+        return f"{show} && {{ test -e {POLICY_FILE} || {{ sudo -n {look}; }}; }}"
+
+    def keys_are_seen(self, restricted: bool) -> bool:
+        return self.user == "root" or (self.sudo is not False and not restricted)
 
 
 def _bare(key: str) -> str:
@@ -110,9 +125,15 @@ class Facts:
 def read_probe(recipe: Recipe, output: str) -> Facts | None:
     """What a probe has shown; None unless everything is as the recipe wants it. A shell's own chatter is passed over."""
     said = [line.removeprefix(STAMP_MARK) for line in output.splitlines() if line.startswith(STAMP_MARK)]
-    if len(said) < 2 or said[0] != recipe.stamp() or (recipe.root_is_seen and said[-1] != "keys"):
+    if len(said) < 2 or said[0] != recipe.stamp():
         return None
-    values = _json(said[1])
+    values, restricted = _json(said[1]), "restricted" in said[2:]
+    if recipe.keys_are_seen(restricted) and "keys" not in said[2:]:
+        return None
+    if restricted and recipe.sudo and recipe.user != "root":
+        return None  # the script refuses, and says why
+    if not restricted and values.get("left_out"):
+        return None  # the script makes up for what the policy did not let it do
     return Facts(values.get("os") or None, values.get("python") or None)
 
 

@@ -4,14 +4,12 @@
 
 Each step looks before it acts, says whether it changed something, and ends the script with a reason when it cannot do its work. What it
 has to say goes to standard output as JSON behind PX_MARK; everything else there is the log. The variables PX_* come from
-`access_script.py`.
-
-What belongs to the user is written with the user's own rights, never root's: whatever a link planted there points to, it leads no further
-than the user could go alone.
+`access_script.py`, and what is done for the user from `access_account.py`.
 """
 
 from __future__ import annotations
 
+from .access_account import ACCOUNT
 from .identity_install import BASE, INSTALL
 
 _BEGIN = r"""
@@ -28,6 +26,9 @@ tell() { printf '%s {"%s": "%s"}\n' "$PX_MARK" "$1" "$(json "$2")"; }
 fail() { tell error "$1"; exit 1; }
 did() { tell did "$1"; }
 now() { date +%s; }
+
+# The egress policy is there from before its first rule until after its last one.
+restricted() { [ -e "$PX_POLICY" ]; }
 
 # The system
 
@@ -52,8 +53,15 @@ own_name() {
   did hosts
 }
 
+# An egress policy has a resolver of its own, and whoever asks another one is not answered. The stamp remembers what was left out.
 name_servers() {
+  left_out=
   [ -n "$PX_DNS" ] || return 0
+  if restricted; then
+    echo "this container has an egress policy, so its name servers stay as they are"
+    left_out=dns
+    return 0
+  fi
   if with_systemd && systemctl -q is-active systemd-resolved.service; then
     put /etc/systemd/resolved.conf.d/pixels.conf 644 "[Resolve]${nl}DNS=$PX_DNS${nl}Domains=~." ||
       fail "the name servers cannot be written"
@@ -63,7 +71,11 @@ name_servers() {
     for server in $PX_DNS; do lines="$lines${lines:+$nl}nameserver $server"; done
     put /etc/resolv.conf 644 "$lines" || fail "/etc/resolv.conf cannot be written"
   fi
-  [ $wrote = no ] || did dns
+  [ $wrote = no ] || {
+    did dns
+    # They are for all users, and one who was promised others must not look well served.
+    rm -f "${PX_STAMP_FILE%/*}"/*
+  }
 }
 
 # Packages
@@ -166,105 +178,6 @@ packages() {
   did packages
 }
 
-# The account
-
-field() { grep "^$2:" "$1" | head -n 1 | cut -d: -f"$3"; }
-holder() { grep -E "^[^:]*:[^:]*:$2:" "$1" | head -n 1 | cut -d: -f1; }
-
-# The accounts that images bring along for their first user.
-is_stock() {
-  case $1 in
-    ubuntu | debian | fedora | centos | rocky | almalinux | alpine | opensuse | cloud-user | ec2-user | admin) return 0 ;;
-    *) return 1 ;;
-  esac
-}
-
-# Before anything is changed: can the account be as it is wanted?
-check_account() {
-  [ "$PX_USER" != root ] || return 0
-  uid=$(field /etc/passwd "$PX_USER" 3)
-  if [ -n "$uid" ]; then
-    gid=$(field /etc/passwd "$PX_USER" 4)
-    [ "$uid:$gid" = "$PX_UID:$PX_GID" ] ||
-      fail "the user $PX_USER exists with uid $uid and gid $gid, wanted are $PX_UID and $PX_GID; give these, or another user"
-    return 0
-  fi
-  gid=$(field /etc/group "$PX_USER" 3)
-  [ -z "$gid" ] || [ "$gid" = "$PX_GID" ] || fail "the group $PX_USER exists with gid $gid, wanted is $PX_GID; give that, or another user"
-  other=$(holder /etc/passwd "$PX_UID")
-  [ -n "$other" ] || return 0
-  is_stock "$other" || [ "$PX_REPLACE" = 1 ] ||
-    fail "uid $PX_UID belongs to the user $other; replace_user=true renames that account to $PX_USER; or give another uid, or user=$other"
-  gid=$(field /etc/passwd "$other" 4)
-  [ "$gid" = "$PX_GID" ] || fail "uid $PX_UID belongs to the user $other, whose gid is $gid, wanted is $PX_GID; give that, or another uid"
-}
-
-# Sets home; changed=yes when it was not so.
-account() {
-  home=/root changed=no
-  [ "$PX_USER" != root ] || return 0
-  shell=$(command -v bash)
-  [ -n "$(field /etc/passwd "$PX_USER" 3)" ] || make_account
-  if [ "$(field /etc/passwd "$PX_USER" 7)" != "$shell" ]; then
-    usermod -s "$shell" "$PX_USER" || fail "the shell of $PX_USER could not be set"
-    changed=yes
-  fi
-  home=$(field /etc/passwd "$PX_USER" 6)
-  if [ ! -d "$home" ]; then
-    mkdir -p "$home" || fail "$home could not be made"
-    [ ! -d /etc/skel ] || cp -R /etc/skel/. "$home"
-    chown -hR "$PX_UID:$PX_GID" "$home" || fail "$home could not be given to $PX_USER"
-    changed=yes
-  fi
-  for folder in "$home" "$home/.ssh"; do
-    if [ -d "$folder" ] && [ ! -h "$folder" ] && [ "$(stat -c %u "$folder")" != "$PX_UID" ]; then
-      chown -h "$PX_UID:$PX_GID" "$folder" || fail "$folder could not be given to $PX_USER"
-      changed=yes
-    fi
-  done
-  [ $changed = no ] || did user
-}
-
-make_account() {
-  changed=yes
-  other=$(holder /etc/passwd "$PX_UID")
-  if [ -n "$other" ]; then
-    echo "renaming the account $other to $PX_USER"
-    usermod -l "$PX_USER" -d "/home/$PX_USER" -m "$other" ||
-      fail "the account $other could not be renamed to $PX_USER; is somebody logged in with it?"
-    [ "$(field /etc/group "$other" 3)" != "$PX_GID" ] || groupmod -n "$PX_USER" "$other" || fail "the group $other could not be renamed"
-    return 0
-  fi
-  [ -n "$(holder /etc/group "$PX_GID")" ] || groupadd -g "$PX_GID" "$PX_USER" || fail "the group $PX_USER could not be made"
-  # The password * fits nobody, while the usual ! would lock the account, for keys too where sshd does without PAM.
-  useradd -m -u "$PX_UID" -g "$PX_GID" -s "$shell" -p '*' "$PX_USER" || fail "the user $PX_USER could not be made"
-}
-
-# PX_KEYS is the script of `access_keys.py`.
-keys() {
-  export PX_KEY PX_HOME=/root
-  sh -c "$PX_KEYS"
-  case $? in 0) ;; 10) did root_key ;; *) fail "the key could not be written for root" ;; esac
-  [ "$PX_USER" != root ] || return 0
-  PX_HOME=$home
-  # A session of its own: what runs as the user gets no hold of root's terminal.
-  setsid su -s /bin/sh -c "$PX_KEYS" "$PX_USER" </dev/null
-  case $? in 0) ;; 10) did user_key ;; *) fail "the key could not be written for $PX_USER" ;; esac
-}
-
-valid_sudoers() { visudo -cqf "$1"; }
-
-sudo_rights() {
-  file=/etc/sudoers.d/pixels
-  if [ "$PX_SUDO" = 0 ]; then
-    if [ -e "$file" ]; then rm -f "$file" || fail "$file cannot be removed"; did sudo; fi
-    return 0
-  fi
-  [ "$PX_USER" != root ] || return 0
-  put "$file" 440 "$PX_USER ALL=(ALL:ALL) NOPASSWD: ALL" valid_sudoers || fail "the rights of $PX_USER could not be written to $file"
-  [ $wrote = no ] || did sudo
-}
-
 # The SSH server
 
 host_key() {
@@ -364,6 +277,7 @@ main() {
   fi
   wait_for_boot
   check_account
+  check_rights
   name_servers
   packages
   own_name
@@ -377,8 +291,10 @@ main() {
   system=$(. /etc/os-release 2>/dev/null; printf '%s' "${PRETTY_NAME:-unknown}")
   python=$(command -v python3)
   # Last, for it says that all of the above was done.
-  facts="{\"os\": \"$(json "$system")\", \"python\": \"$(json "$python")\"}"
-  put /etc/pixels/ssh_access 644 "$PX_STAMP$nl$facts" || fail "/etc/pixels cannot be written"
+  facts="{\"os\": \"$(json "$system")\", \"python\": \"$(json "$python")\", \"left_out\": \"$left_out\"}"
+  # Earlier versions had one for all users.
+  rm -f /etc/pixels/ssh_access
+  put "$PX_STAMP_FILE" 644 "$PX_STAMP$nl$facts" || fail "/etc/pixels cannot be written"
   [ $wrote = no ] || did stamp
   tell os "$system"
   tell python "$python"
@@ -387,4 +303,4 @@ main() {
 main
 """
 
-SCRIPT = _BEGIN + BASE + INSTALL + _STEPS
+SCRIPT = _BEGIN + BASE + INSTALL + ACCOUNT + _STEPS

@@ -62,6 +62,14 @@ class TestStamp:
         ]
         assert len({recipe.stamp() for recipe in [RECIPE, *others]}) == 8
 
+    def test_each_user_has_one(self) -> None:
+        assert {RECIPE.stamp_file, replace(RECIPE, user="root").stamp_file} == {
+            f"/etc/pixels/ssh_access.d/{user}" for user in ("pixel", "root")
+        }
+
+    def test_sudo_that_goes_by_the_policy_is_the_same_wish_as_sudo(self) -> None:
+        assert replace(RECIPE, sudo=True).stamp() == RECIPE.stamp()
+
     def test_a_comment_is_not(self) -> None:
         assert replace(RECIPE, public_key=f"{KEY} other").stamp() == RECIPE.stamp()
 
@@ -74,6 +82,16 @@ class TestStamp:
         assert read_probe(RECIPE, "") is None
         without = replace(RECIPE, sudo=False)
         assert read_probe(without, good.replace(stamp, without.stamp()).replace("pixels-stamp:keys", "")) is not None
+
+    def test_probe_below_a_policy(self) -> None:
+        good = f'pixels-stamp:{RECIPE.stamp()}\npixels-stamp:{{"os": "Debian", "left_out": "dns"}}\npixels-stamp:restricted\n'
+        assert read_probe(RECIPE, good) == Facts("Debian", None), "the user cannot look at root's keys"
+        assert read_probe(replace(RECIPE, sudo=True), f"{good}pixels-stamp:keys\n") is None, "that is refused"
+        root = replace(RECIPE, user="root")
+        said = good.replace(RECIPE.stamp(), root.stamp())
+        assert read_probe(root, said) is None, "root can"
+        assert read_probe(replace(root, sudo=True), f"{said}pixels-stamp:keys\n") is not None, "to root it says nothing"
+        assert read_probe(RECIPE, good.replace("restricted", "keys")) is None, "what was left out is owed when the policy has gone"
 
 
 class TestReport:

@@ -7,8 +7,6 @@ from __future__ import annotations
 import base64
 import re
 import shlex
-import socket
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,11 +17,9 @@ import pytest
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core import known_hosts, ssh_access, ssh_login
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.access_script import STAMP_MARK
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.apply import Cancelled
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, Invalid
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.knock import Door
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.ssh_login import Login, awaited
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.ssh_login import Login
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.errors import ShellFailed
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.shell import ShellResult
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_driver import FakeConfig, FakeDriver, foreign, ours
@@ -41,8 +37,9 @@ class Inside:
     """What is inside a container, as far as the script and a login see it."""
 
     host_key: str
-    stamp: str | None = None
+    stamps: dict[str, str] = field(default_factory=dict)  # by user
     root_key: bool = False
+    restricted: bool = False  # whether an egress policy leaves the user no root
     answers: bool = True  # whether a login works once access was granted
     failure: str | None = None  # what the script gives up with
     scripts: list[dict[str, str]] = field(default_factory=list)
@@ -67,14 +64,16 @@ class World(FakeDriver):
         inside = self.inside[name]
         inside.scripts.append(values)
         mark = values["PX_MARK"]
+        if inside.restricted and values["PX_SUDO"] == "1":
+            return ShellResult(f'{mark} {{"error": "the egress policy leaves no root"}}\n', 1)
         if inside.failure is not None:
             return ShellResult(f'installing\nE: it broke\n{mark} {{"error": "{inside.failure}"}}\n', 1)
         steps = []
         if values["PX_NEW_HOST_KEY"] == "1":
             inside.host_key = host_key(100 + len(inside.scripts))
             steps.append("host_key")
-        if inside.stamp != values["PX_STAMP"]:
-            inside.stamp = values["PX_STAMP"]
+        if inside.stamps.get(values["PX_USER"]) != values["PX_STAMP"]:
+            inside.stamps[values["PX_USER"]] = values["PX_STAMP"]
             steps.append("stamp")
         if not inside.root_key:
             inside.root_key = True
@@ -85,16 +84,21 @@ class World(FakeDriver):
 
     def login(self, command: Sequence[str], remote: str, timeout: float = 1.0) -> Login:
         self.logins.append(list(command))
-        address = command[-1].split("@")[1]
+        user, address = command[-1].split("@")
         name = next(name for name, container in self.containers.items() if container.address == address)
         alias = next(word.split("=")[1] for word in command if word.startswith("HostKeyAlias="))
         inside = self.inside[name]
         if known_hosts.lookup(alias) != inside.host_key:
             return Login(255, "", "Host key verification failed.")
-        if inside.stamp is None or not inside.answers:
+        if not inside.stamps or not inside.answers:
             return Login(255, "", "Permission denied (publickey).")
-        lines = [inside.stamp, '{"os": "Debian 12", "python": "/usr/bin/python3"}', *(["keys"] if inside.root_key else [])]
-        return Login(0 if inside.root_key else 1, "".join(f"{STAMP_MARK}{line}\n" for line in lines), "")
+        if user not in inside.stamps:
+            return Login(2, "", "sed: there is no such file")
+        lines = [inside.stamps[user], '{"os": "Debian 12", "python": "/usr/bin/python3"}', *(["restricted"] if inside.restricted else [])]
+        looks = user == "root" or not inside.restricted
+        if looks and inside.root_key:
+            lines.append("keys")
+        return Login(1 if looks and not inside.root_key else 0, "".join(f"{STAMP_MARK}{line}\n" for line in lines), "")
 
 
 @pytest.fixture(autouse=True)
@@ -158,11 +162,11 @@ class TestOne:
         if damage == "root_key":
             world.inside["px-task1"].root_key = False
         elif damage == "stamp":
-            world.inside["px-task1"].stamp = "0 of an older recipe"
+            world.inside["px-task1"].stamps["pixel"] = "0 of an older recipe"
         elif damage == "pin":
             known_hosts.remove(["task1.nas"])
         else:
-            world.inside["px-task1"].stamp = None
+            world.inside["px-task1"].stamps.clear()
         assert go(world, "task1")["changed"] is True
         assert go(world, "task1")["changed"] is False
 
@@ -182,6 +186,22 @@ class TestOne:
         assert go(world, "task1", user="agent", uid=1500)["changed"] is True
         values = world.inside["px-task1"].scripts[-1]
         assert (values["PX_USER"], values["PX_UID"], values["PX_GID"]) == ("agent", "1500", "1500")
+
+    def test_two_users_take_turns(self, go: Any) -> None:
+        """As for a container whose egress is restricted before its user is made."""
+        world = World("task1")
+        assert go(world, "task1", user="root")["changed"] is True
+        world.inside["px-task1"].restricted = True
+        assert go(world, "task1")["container"]["actions"] == ["stamp"]
+        for user in ("root", "pixel", "root"):
+            assert go(world, "task1", user=user)["changed"] is False
+        assert len(world.inside["px-task1"].scripts) == 2
+
+    def test_sudo_is_asked_for_as_it_was_given(self, go: Any) -> None:
+        world = World("task1")
+        for sudo, value in ((None, ""), (False, "0"), (True, "1")):
+            go(world, "task1", sudo=sudo)
+            assert world.inside["px-task1"].scripts[-1]["PX_SUDO"] == value
 
     def test_secrets_stay_here(self, go: Any) -> None:
         """D26: neither the private key nor the API key is in what is sent, run or returned."""
@@ -224,6 +244,16 @@ class TestFailures:
         assert known_hosts.lookup("task1.nas") is None
         world.inside["px-task1"].failure = None
         assert go(world, "task1")["changed"] is True
+
+    def test_a_right_that_the_egress_policy_does_not_leave(self, go: Any) -> None:
+        """It fails also where all was set up before the policy came, and changes nothing."""
+        world = World("task1")
+        go(world, "task1", sudo=True)
+        assert go(world, "task1", sudo=True)["changed"] is False
+        world.inside["px-task1"].restricted = True
+        result = go(world, "task1", sudo=True)
+        assert result["failed"] is True and result["changed"] is False and "no root" in result["msg"]
+        assert go(world, "task1")["changed"] is False
 
     def test_d21_success_only_with_a_login(self, go: Any) -> None:
         """D21: what was set up but does not let us in is a failure."""
@@ -313,78 +343,3 @@ class TestSeveral:
         assert len(set(keys)) == 2
         assert [known_hosts.lookup("w1.nas"), known_hosts.lookup("w2.nas")] == keys
         assert go(world, "w[1:2]")["changed"] is False
-
-
-class TestLogin:
-    """The real thing, with a program in the place of ssh."""
-
-    def ssh(self, tmp_path: Path, body: str) -> list[str]:
-        program = tmp_path / "ssh"
-        program.write_text(f"#!{sys.executable}\nimport os, sys, time\n{body}\n")
-        program.chmod(0o755)
-        return [str(program), "pixel@127.0.0.1"]
-
-    def test_an_answer(self, tmp_path: Path) -> None:
-        command = self.ssh(tmp_path, "print(sys.argv[-1]); print('oops', file=sys.stderr); sys.exit(3)")
-        assert ssh_login.attempt(command, "a b; c") == Login(3, "a b; c\n", "oops")
-
-    def test_none_in_time(self, tmp_path: Path) -> None:
-        login = ssh_login.attempt(self.ssh(tmp_path, "time.sleep(60)"), "true", timeout=0.2)
-        assert (login.status, login.ok) == (255, False) and "no answer" in login.error
-
-    def test_no_ssh(self) -> None:
-        with pytest.raises(CoreError, match="OpenSSH client"):
-            ssh_login.attempt(["/nonexistent/ssh", "x"], "true")
-
-    def test_patience_only_where_nobody_listens(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        count = tmp_path / "count"
-        command = self.ssh(tmp_path, f"open({str(count)!r}, 'a').write('x'); sys.exit(255 if os.path.getsize({str(count)!r}) < 3 else 0)")
-        watch = ssh_access.Watch()
-        # Somebody listens, and has perhaps begun to while we tried: once more, and no further.
-        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: True)
-        assert not ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
-        assert count.read_text() == "xx"
-        count.unlink()
-        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: False)
-        assert ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
-        assert count.read_text() == "xxx"
-        count.unlink()
-        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: None)
-        assert not ssh_login.persist(command, "true", "127.0.0.1", 30, watch).ok
-        assert count.read_text() == "x"
-
-    def test_the_status_of_the_command_is_no_reason_to_try_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ssh_login, "awaited", lambda *_arguments: pytest.fail("it was waited for"))
-        assert ssh_login.persist(self.ssh(tmp_path, "sys.exit(1)"), "true", "127.0.0.1", 30, ssh_access.Watch()).status == 1
-
-    def test_waiting_for_a_server(self) -> None:
-        watch = ssh_access.Watch()
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            door = Door("127.0.0.1", listener.getsockname()[1])
-            thread = threading.Thread(target=lambda: listener.accept()[0].sendall(b"SSH-2.0-x\r\n"), daemon=True)
-            thread.start()
-            assert awaited(door, 10, watch) is True
-            thread.join(timeout=5)
-        assert awaited(door, 0.2, watch) is None
-        watch.cancelled.set()
-        with pytest.raises(Cancelled):
-            awaited(door, 60, watch)
-
-    def test_a_server_that_comes(self) -> None:
-        told = threading.Event()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            door = Door("127.0.0.1", probe.getsockname()[1])
-
-        def serve() -> None:
-            told.wait(10)
-            with socket.create_server(("127.0.0.1", door.port)) as listener:
-                listener.accept()[0].sendall(b"SSH-2.0-x\r\n")
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        assert awaited(door, 20, ssh_access.Watch(doing=lambda _text: told.set())) is False
-        thread.join(timeout=5)
-
-    def test_the_slow_key_exchange_is_left_out(self, tmp_path: Path) -> None:
-        """It is half of the time of a login, and whoever types the command has it all the same."""
-        assert "KexAlgorithms=-sntrup761*" in ssh_login.attempt(self.ssh(tmp_path, "print(sys.argv)"), "true").output
