@@ -207,9 +207,9 @@ KEYS: tuple[Key, ...] = (
         "str",
         "unrestricted",
         "PIXELS_NETWORK_EGRESS",
-        "What new containers may reach: everything, the preset for agents and `allow`, or `allow` alone.",
-        choices=("unrestricted", "agent", "allowlist"),
-        idle="containers reach everything",
+        "What containers without a policy may reach when `create` is done with them: everything, the preset for agents and `allow`, `allow`"
+        " alone, or everything while what is not listed is recorded.",
+        choices=("unrestricted", "agent", "allowlist", "learn"),
     ),
     Key(
         "network",
@@ -217,8 +217,7 @@ KEYS: tuple[Key, ...] = (
         "list",
         (),
         "PIXELS_NETWORK_ALLOW",
-        "Domains that containers with restricted egress may reach.",
-        idle="containers reach everything",
+        "What containers with restricted egress may reach besides: names, `*.names`, `names:port`, ranges such as `192.168.20.5/32:8443`.",
     ),
     Key(
         "env",

@@ -1,0 +1,343 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Puts an egress policy in force: validate everything, put the files in place, then touch only what has changed.
+
+From nothing the order is the promise: first what locks the container at its next boot, then the programs, then the rules, and nobody but
+root logs in before all of it holds. Whatever fails on the way leaves the container locked. A change of a policy that is in force is
+validated before anything of the old one is touched, and never loads less than the whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from . import egress_places as places
+from .egress_look import table
+from .egress_machine import Failed, Machine, digest, end_of
+from .egress_packages import install
+from .egress_rights import end_sessions, revoke
+
+_RULES = (places.RULES, places.LOCKDOWN)
+_RESOLVER_SETTINGS = ("dns-front.conf", "dns-back.conf")
+_RESOLVER_LISTS = ("dns-front.servers", "dns-back.servers", "dns.hosts")
+_PROXY = ("haproxy.cfg", "exact.lst", "suffix.lst", "denied.lst", "denied-suffix.lst", "tcp.map")
+# How long a new worker of the proxy may take until it serves.
+_WORKER = 8.0
+_NOT_YET = "This container's egress policy is being put in force. Try again in a moment.\n"
+
+
+@contextlib.contextmanager
+def alone(machine: Machine) -> Iterator[None]:
+    """One change at a time."""
+    os.makedirs(os.path.dirname(machine.path(places.LOCK)), exist_ok=True)
+    with open(machine.path(places.LOCK), "a", encoding="ascii") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def is_stale(machine: Machine, request: dict[str, Any]) -> bool:
+    """Somebody has changed the policy since it was looked at."""
+    text = machine.read(places.POLICY)
+    return ("" if text is None else digest(text)) != request["expect"]
+
+
+def restrict(machine: Machine, request: dict[str, Any]) -> dict[str, Any]:
+    with alone(machine):
+        if is_stale(machine, request):
+            return {"stale": True, "steps": []}
+        work = _Restriction(machine, request)
+        if not machine.read_json(places.STATE):
+            return work.from_nothing()
+        return work.change()
+
+
+class _Restriction:
+    def __init__(self, machine: Machine, request: dict[str, Any]) -> None:
+        self.machine = machine
+        self.request = request
+        self.files: dict[str, dict[str, Any]] = request["files"]
+        self.user: str = request["user"]
+        self.steps: list[str] = []
+
+    # From nothing
+
+    def from_nothing(self) -> dict[str, Any]:
+        try:
+            self._lock_next_boot()
+            self._close_logins()
+            self.steps += install(self.machine, self.request["policy"]["dns"])
+            self._accounts()
+            self._validate(self._staged())
+            self._place(self.files)
+            self.machine.systemctl("daemon-reload")
+            self._load()
+            self._resolver()
+            self._start(places.SERVICES)
+            self._reload_ssh()
+            self._finish()
+        except Failed as error:
+            return self._failed(error)
+        except OSError as error:
+            return self._failed(Failed(f"{error.filename}: {error.strerror}"))
+        return {"steps": self.steps}
+
+    def _lock_next_boot(self) -> None:
+        """Cut off from here on, the container comes up locked."""
+        machine = self.machine
+        machine.write_json(places.POLICY, self.request["policy"])
+        first = [places.LOCKDOWN, places.LOAD, places.UNITS + "/" + places.FIREWALL]
+        first += [name for name in self.files if name in places.drop_ins()]
+        self._place({name: self.files[name] for name in first})
+        machine.systemctl("daemon-reload")
+        machine.systemctl("-q", "enable", places.FIREWALL)
+
+    def _close_logins(self) -> None:
+        """Nobody but root gets in, and what runs as the user ends: it could still gain privileges, and reach everything."""
+        machine = self.machine
+        previous = machine.read_json(places.PREVIOUS)
+        if previous is None:
+            previous = {"resolv": _resolv(machine), "rights": {}, **_services_before(machine)}
+            machine.write_json(places.PREVIOUS, previous, 0o600)
+        machine.write(places.NOLOGIN, _NOT_YET)
+        end_sessions(machine, self.user)
+        taken = revoke(machine, self.user)
+        if not previous["rights"] or taken["files"] or taken["groups"]:
+            previous["rights"] = taken
+            machine.write_json(places.PREVIOUS, previous, 0o600)
+
+    def _accounts(self) -> None:
+        self._place({places.SYSUSERS: self.files[places.SYSUSERS]})
+        self.machine.run("systemd-sysusers", places.SYSUSERS)
+        logs = self.machine.path(places.LOGS)
+        os.makedirs(logs, mode=0o755, exist_ok=True)
+        for account, name in zip(places.ACCOUNTS, ("proxy.log", "dns.log", "denied.log")):
+            path = os.path.join(logs, name)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644))
+            os.chmod(path, 0o644)
+            shutil.chown(path, account, account)
+
+    def _load(self) -> None:
+        # Not by starting the unit alone: one that was started at the last boot would not load anything.
+        self.machine.run(places.LOAD)
+        self.machine.systemctl("start", places.FIREWALL)
+        self.steps.append("rules")
+
+    def _resolver(self) -> None:
+        machine = self.machine
+        for unit in places.MASKED:
+            if unit.startswith("systemd-resolved"):
+                machine.systemctl("stop", unit, check=False)
+        machine.systemctl("-q", "mask", *places.MASKED)
+        machine.write(places.RESOLV, self.request["resolv"])
+
+    def _start(self, units: tuple[str, ...]) -> None:
+        machine = self.machine
+        machine.systemctl("-q", "enable", *units)
+        restarted = [unit for unit in units if unit != places.FIREWALL]
+        # What a former attempt has started may run with former files.
+        failed = machine.systemctl("restart", *restarted, check=False)[0] != 0
+        for unit in restarted:
+            status, state = machine.systemctl("is-active", unit, check=False)
+            if status != 0:
+                _status, log = machine.systemctl("--no-pager", "-l", "status", unit, check=False)
+                raise Failed(f"{unit} does not run ({state.strip()})", log)
+        if failed:
+            raise Failed(f"not all of these could be started: {', '.join(restarted)}")
+        self.steps.append("services")
+
+    def _reload_ssh(self) -> None:
+        """Connections that there are go on; whoever logs in from now on can gain no privileges."""
+        machine = self.machine
+        machine.run("sshd", "-t")
+        for unit in ("ssh.service", "cron.service", "atd.service"):
+            if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0:
+                machine.systemctl("restart", unit)
+        self.steps.append("logins")
+
+    # A change
+
+    def change(self) -> dict[str, Any]:
+        machine = self.machine
+        before = {name: machine.fingerprint(name) for name in self.files}
+        staged = self._staged()
+        try:
+            self._validate(staged)
+        except Failed as error:
+            return {
+                "steps": [],
+                "failed": True,
+                "msg": f"the new policy is not valid, the old one is still in force: {error.message}",
+                "log": end_of(error.log),
+            }
+        try:
+            self._place(self.files)
+            changed = {name for name in self.files if machine.fingerprint(name) != before[name]}
+            self._activate(changed)
+            self._finish()
+        except Failed as error:
+            return self._failed(error)
+        except OSError as error:
+            return self._failed(Failed(f"{error.filename}: {error.strerror}"))
+        return {"steps": self.steps}
+
+    def _activate(self, changed: set[str]) -> None:
+        machine = self.machine
+        state = machine.read_json(places.STATE) or {}
+        if any(name.startswith(places.UNITS) for name in changed):
+            machine.systemctl("daemon-reload")
+        if machine.read(places.NOLOGIN) == _NOT_YET or revoked(machine, self.user):
+            self._close_logins()
+            self.steps.append("rights")
+        if places.RULES in changed or places.LOAD in changed or table(machine) != state.get("table"):
+            self._load()
+        if machine.read(places.RESOLV) != self.request["resolv"]:
+            self._resolver()
+            self.steps.append("resolver")
+        self._activate_resolver(_names(changed))
+        self._activate_proxy(_names(changed))
+        dead = [unit for unit in places.SERVICES[1:] if machine.systemctl("-q", "is-active", unit, check=False)[0] != 0]
+        restart = [unit for unit, names in _UNITS_OF if names & _names(changed)]
+        if dead or restart or machine.systemctl("-q", "is-enabled", *places.SERVICES, check=False)[0] != 0:
+            machine.systemctl("-q", "enable", *places.SERVICES)
+            self._start(tuple(dict.fromkeys([*dead, *restart])) or places.SERVICES[:1])
+        _status, confined = machine.systemctl("show", "-p", "NoNewPrivileges", "--value", "ssh.service", check=False)
+        ssh = {"10-egress.conf"} & _names(changed) or any("/ssh.service.d/" in name for name in changed)
+        if ssh or confined.strip() != "yes":
+            self._reload_ssh()
+
+    def _activate_resolver(self, names: set[str]) -> None:
+        if names & set(_RESOLVER_SETTINGS) or "egress-dns@.service" in names:
+            self.machine.systemctl("restart", places.BACK, places.FRONT)
+        elif names & set(_RESOLVER_LISTS):
+            self.machine.systemctl("kill", "-s", "HUP", places.BACK, places.FRONT)
+        else:
+            return
+        self.steps.append("resolver")
+
+    def _activate_proxy(self, names: set[str]) -> None:
+        """Connections that are running go on with the worker that has them, unless they are to be cut."""
+        if "egress-proxy.service" in names:
+            self.machine.systemctl("restart", places.PROXY)
+        elif names & set(_PROXY) or self.request["cut"]:
+            self._reload_proxy()
+        else:
+            return
+        self.steps.append("proxy")
+
+    def _reload_proxy(self) -> None:
+        machine = self.machine
+        old = self._workers()
+        machine.systemctl("reload-or-restart", places.PROXY)
+        end = time.monotonic() + _WORKER
+        while not self._workers() - old:
+            if time.monotonic() > end:
+                raise Failed(f"the proxy has not taken its new lists within {int(_WORKER)} s")
+            time.sleep(0.02)
+        if self.request["cut"]:
+            for pid in old:
+                machine.run("kill", "-TERM", pid, check=False)
+            self.steps.append("cut")
+
+    def _workers(self) -> set[str]:
+        _status, main = self.machine.systemctl("show", "-p", "MainPID", "--value", places.PROXY)
+        _status, said = self.machine.run("pgrep", "-P", main.strip() or "0", "-x", "haproxy", check=False)
+        return set(said.split())
+
+    # Both
+
+    def _staged(self) -> str:
+        """A directory with the settings as they are to be, which are checked there."""
+        folder = tempfile.mkdtemp(prefix="egress-")
+        for name, wanted in self.files.items():
+            if os.path.dirname(name) == places.SETTINGS:
+                with open(os.path.join(folder, os.path.basename(name)), "w", encoding="utf-8") as stream:
+                    stream.write(
+                        wanted["content"].replace(places.SETTINGS + "/", folder + "/") if name.endswith(".cfg") else wanted["content"]
+                    )
+        os.chmod(folder, 0o755)
+        return folder
+
+    def _validate(self, folder: str) -> None:
+        machine = self.machine
+        try:
+            machine.run("nft", "-c", "-f", folder + "/egress.nft")
+            machine.run("nft", "-c", "-f", folder + "/lockdown.nft")
+            for name in (*_RESOLVER_SETTINGS, "dns-front.servers", "dns-back.servers"):
+                machine.run("/usr/sbin/dnsmasq", "--test", "-C", f"{folder}/{name}")
+            machine.run("/usr/sbin/haproxy", "-c", "-q", "-f", folder + "/haproxy.cfg")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _place(self, files: dict[str, dict[str, Any]]) -> None:
+        for name, wanted in files.items():
+            content, mode = wanted["content"], int(wanted["mode"], 8)
+            if self.machine.read(name) != content or not self.machine.fingerprint(name).startswith(f"{mode:o}:"):
+                self.machine.write(name, content, mode)
+                if "files" not in self.steps:
+                    self.steps.append("files")
+
+    def _finish(self) -> None:
+        machine = self.machine
+        for name in self.request["gone"]:
+            machine.remove(name)
+        machine.write_json(places.POLICY, self.request["policy"])
+        names = [name for name in self.files if name != places.POLICY]
+        machine.write_json(places.STATE, {"files": {name: machine.fingerprint(name) for name in names}, "table": table(machine)})
+        if machine.read(places.NOLOGIN) == _NOT_YET:
+            machine.remove(places.NOLOGIN)
+
+    def _failed(self, error: Failed) -> dict[str, Any]:
+        """Locked is what the container has to be now. How that went is part of the answer."""
+        machine = self.machine
+        machine.remove(places.STATE)
+        status, said = machine.run(places.LOAD, "lock", check=False)
+        locked = "the container is locked: nothing goes out, and only root logs in" if status == 0 else "AND THE CONTAINER CANNOT BE LOCKED"
+        with contextlib.suppress(OSError):
+            machine.write(places.NOLOGIN, "This container's egress policy could not be put in force.\n")
+        return {
+            "steps": self.steps,
+            "failed": True,
+            "locked": status == 0,
+            "msg": f"{error.message}; {locked}",
+            "log": end_of(error.log + ("\n" + said if status else "")),
+        }
+
+
+# What each service has read when it was started.
+_UNITS_OF: tuple[tuple[str, frozenset[str]], ...] = (
+    (places.LOG, frozenset(("ulogd.conf", "egress-log.service"))),
+    (places.ROTATE, frozenset(("egress-rotate.timer",))),
+    (places.SOCKETS[0], frozenset(("egress-request.socket",))),
+    (places.SOCKETS[1], frozenset(("egress-rules.socket",))),
+)
+
+
+def _names(changed: set[str]) -> set[str]:
+    return {os.path.basename(name) for name in changed}
+
+
+def revoked(machine: Machine, user: str) -> bool:
+    """Whether there is something to revoke."""
+    from .egress_rights import groups_of, powers
+
+    return bool(powers(machine, user, groups_of(user)))
+
+
+def _resolv(machine: Machine) -> dict[str, str]:
+    path = machine.path(places.RESOLV)
+    if os.path.islink(path):
+        return {"link": os.readlink(path)}
+    return {"content": machine.read(places.RESOLV) or ""}
+
+
+def _services_before(machine: Machine) -> dict[str, list[str]]:
+    """Which of the services that make room for ours are enabled, and which run."""
+    enabled = [unit for unit in places.MASKED if machine.systemctl("-q", "is-enabled", unit, check=False)[0] == 0]
+    return {"enabled": enabled, "active": [unit for unit in enabled if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0]}

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, The pixels.sandbox developers
+# GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where the egress policy has its things in a container, and which services it has to do with."""
+
+from __future__ import annotations
+
+SETTINGS = "/etc/egress"
+PROGRAMS = "/usr/local/lib/pixels/egress"
+LOGS = "/var/log/egress"
+UNITS = "/etc/systemd/system"
+
+# The policy as it was asked for: it is there first and goes last, so whoever finds it knows that this container is restricted.
+POLICY = SETTINGS + "/policy.json"
+# What is in force, by its digests: written when all is done.
+STATE = SETTINGS + "/state.json"
+# What to give back when the container is unrestricted again.
+PREVIOUS = SETTINGS + "/previous.json"
+RULES = SETTINGS + "/egress.nft"
+LOCKDOWN = SETTINGS + "/lockdown.nft"
+LOAD = PROGRAMS + "/load"
+SUDO = "/usr/local/bin/sudo"
+RESOLV = "/etc/resolv.conf"
+SYSUSERS = "/etc/sysusers.d/egress.conf"
+NOLOGIN = "/run/nologin"
+LOCK = "/run/pixels-egress.lock"
+# There while routing rules lock the container, for want of others.
+LOCKED = "/run/egress-locked"
+DROP_IN = "egress.conf"
+
+# What the proof tries to reach: an address that is set aside for documentation, and a name that nobody can have.
+PROOF_ADDRESS, PROOF_PORT = "198.51.100.1", 4444
+PROOF_NAME = "unlisted.pixels-egress-proof.invalid"
+
+TABLE = ("inet", "egress")
+ACCOUNTS = ("egress-proxy", "egress-dns", "egress-log")
+
+FIREWALL = "egress-firewall.service"
+BACK = "egress-dns@back.service"
+FRONT = "egress-dns@front.service"
+PROXY = "egress-proxy.service"
+LOG = "egress-log.service"
+ROTATE = "egress-rotate.timer"
+SOCKETS = ("egress-request.socket", "egress-rules.socket")
+# In the order in which they are started.
+SERVICES = (FIREWALL, BACK, FRONT, PROXY, LOG, ROTATE, *SOCKETS)
+# Our own unit files; the first that a container gets are the ones that lock it at a boot.
+UNIT_FILES = (
+    FIREWALL,
+    "egress-dns@.service",
+    PROXY,
+    LOG,
+    "egress-rotate.service",
+    ROTATE,
+    "egress-request.socket",
+    "egress-request@.service",
+    "egress-rules.socket",
+    "egress-rules@.service",
+)
+
+# Whoever brings the network up, or the user in, waits for the rules or can no longer become root.
+NETWORK = (
+    "systemd-networkd.service",
+    "networking.service",
+    "ifupdown-pre.service",
+    "NetworkManager.service",
+    "dhcpcd.service",
+    "connman.service",
+)
+CONFINED = ("ssh.service", "ssh@.service", "user@.service", "cron.service", "atd.service")
+# The distribution's own services of the programs that we run, and the resolver that ours replaces.
+MASKED = (
+    "haproxy.service",
+    "dnsmasq.service",
+    "nftables.service",
+    "ulogd2.service",
+    "ulogd.service",
+    "systemd-resolved.service",
+    "systemd-resolved-varlink.socket",
+    "systemd-resolved-monitor.socket",
+)
+
+# What has to be there, and the package that brings it.
+PACKAGES = {
+    "/usr/sbin/nft": "nftables",
+    "/usr/sbin/haproxy": "haproxy",
+    "/usr/sbin/dnsmasq": "dnsmasq-base",
+    "/usr/sbin/ulogd": "ulogd2",
+    "/usr/sbin/logrotate": "logrotate",
+    "/usr/sbin/ip": "iproute2",
+}
+
+# Membership in one of these is as good as root, or shows what only root should see.
+POWERFUL_GROUPS = frozenset(
+    (
+        "root",
+        "sudo",
+        "wheel",
+        "admin",
+        "adm",
+        "staff",
+        "disk",
+        "shadow",
+        "kmem",
+        "docker",
+        "lxd",
+        "incus",
+        "incus-admin",
+        "libvirt",
+        "systemd-journal",
+        "egress-proxy",
+        "egress-dns",
+        "egress-log",
+    )
+)
+
+SYSTEM_FILES = (
+    SYSUSERS,
+    "/etc/ssh/sshd_config.d/10-egress.conf",
+    "/etc/dhcp/dhclient-enter-hooks.d/egress",
+    "/etc/NetworkManager/conf.d/egress.conf",
+    SUDO,
+)
+
+
+def drop_ins() -> list[str]:
+    return [f"{UNITS}/{unit}.d/{DROP_IN}" for unit in NETWORK + CONFINED]
+
+
+def outside_files() -> list[str]:
+    """All of our files that do not lie in a directory of our own."""
+    return [f"{UNITS}/{unit}" for unit in UNIT_FILES] + drop_ins() + list(SYSTEM_FILES)
