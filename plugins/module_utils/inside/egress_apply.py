@@ -271,7 +271,7 @@ class _Restriction:
             machine.run("nft", "-c", "-f", folder + "/lockdown.nft")
             for name in (*_RESOLVER_SETTINGS, "dns-front.servers", "dns-back.servers"):
                 machine.run("/usr/sbin/dnsmasq", "--test", "-C", f"{folder}/{name}")
-            machine.run("/usr/sbin/haproxy", "-c", "-q", "-f", folder + "/haproxy.cfg")
+            machine.run("/usr/sbin/haproxy", "-c", "-f", folder + "/haproxy.cfg")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

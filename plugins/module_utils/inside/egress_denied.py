@@ -74,7 +74,8 @@ def denied(machine: Machine) -> list[dict[str, Any]]:
 
 def _is_proof(key: Key) -> bool:
     """Our own attempts say nothing about the agent."""
-    return key[0] == places.PROOF_NAME or key[1:3] == (places.PROOF_ADDRESS, places.PROOF_PORT)
+    looked_up = key[3] == "dns" and key[0] in places.PROOF_LOOK_UPS
+    return looked_up or key[0] == places.PROOF_NAME or key[1:3] == (places.PROOF_ADDRESS, places.PROOF_PORT)
 
 
 def learned(machine: Machine) -> list[dict[str, Any]]:
@@ -103,7 +104,7 @@ def _connections(machine: Machine) -> Iterator[tuple[int, str, str, str, str, st
     for _when, line in _lines(machine, "proxy.log", stamped=False):
         found = _PROXY.match(line)
         if found:
-            name = found.group(3).strip("-")
+            name = found.group(3).strip("-?")
             if not name or _NAME.fullmatch(name):
                 yield int(found.group(1)), "proxy", found.group(2), name, found.group(4), found.group(5)
 

@@ -30,6 +30,8 @@ DROP_IN = "egress.conf"
 # What the proof tries to reach: an address that is set aside for documentation, and a name that nobody can have.
 PROOF_ADDRESS, PROOF_PORT = "198.51.100.1", 4444
 PROOF_NAME = "unlisted.pixels-egress-proof.invalid"
+# Names that are set aside for examples, and that there are: an open container would look them up.
+PROOF_LOOK_UPS = ("example.com", "example.org", "example.net")
 
 TABLE = ("inet", "egress")
 ACCOUNTS = ("egress-proxy", "egress-dns", "egress-log")

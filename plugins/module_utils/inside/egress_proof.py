@@ -26,8 +26,6 @@ from .egress_machine import Machine
 
 _NOWHERE = places.PROOF_ADDRESS
 _UNLISTED = places.PROOF_NAME
-# Names that are set aside for examples, and that there are.
-_EXISTING = ("example.com", "example.org", "example.net")
 _AT_ONCE = 2.0
 _PATIENCE = 15.0
 _MOST_NAMES = 12
@@ -182,7 +180,9 @@ def _existing(machine: Machine) -> str:
     exact = (machine.read(places.SETTINGS + "/exact.lst") or "").split()
     suffixes = tuple((machine.read(places.SETTINGS + "/suffix.lst") or "").split())
     ports = [line.split()[-1] for line in (machine.read(places.SETTINGS + "/tcp.map") or "").splitlines()]
-    unlisted = [name for name in _EXISTING if name not in exact and name not in ports and not (suffixes and name.endswith(suffixes))]
+    unlisted = [
+        name for name in places.PROOF_LOOK_UPS if name not in exact and name not in ports and not (suffixes and name.endswith(suffixes))
+    ]
     return [*unlisted, _UNLISTED][0]
 
 

@@ -17,7 +17,7 @@ from . import daemon, handover
 from .engine.base import EngineError
 from .engine.incus_client import IncusClient
 from .handover import Handover
-from .host import incusd, kernel, packages, setup
+from .host import apt, incusd, kernel, packages, setup
 from .host.errors import HostError
 from .host.place import Place
 from .settings import VERSIONS
@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", "Stop the lab with its containers; they are kept.")
     down.add_argument("--force", action="store_true", help="do not let the containers shut down")
     command("status", "Say whether the lab runs. Exit status: 0 it runs, 3 it is stopped, 4 there is none.")
+    more = command("image", "Add the image of another release to a lab that runs, such as debian/13.")
+    more.add_argument("release", choices=[f"{known.ident}/{known.number}" for known in apt.SIBLINGS])
     destroy = command("destroy", "Stop the lab and remove all that it made.")
     destroy.add_argument("--keep-cache", action="store_true", help="keep downloads and the built image in DIR/cache")
     return parser
@@ -206,6 +208,20 @@ def _destroy(args: argparse.Namespace) -> int:
     return 0
 
 
+def _image(args: argparse.Namespace) -> int:
+    directory: Path = args.dir.resolve()
+    before = Handover.load(directory)
+    if before is None or not before.running or before.engine != "incus":
+        print(f"No lab with real containers runs in {args.dir}: start it first (up).")
+        return NOT_RUNNING
+    (release,) = (known for known in apt.SIBLINGS if f"{known.ident}/{known.number}" == args.release)
+    cache = Path(os.environ.get("PIXELS_LAB_CACHE") or directory / handover.CACHE).resolve()
+    with _alone(directory):
+        aliases = asyncio.run(setup.more(setup.Options(directory, cache), release, _Progress()))
+    print(f"The lab has the image {aliases[0]}.")
+    return 0
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -258,7 +274,7 @@ def _show(lab: Handover) -> None:
     print(f"\nTo use it: source {shown / 'env'}", flush=True)
 
 
-_COMMANDS = {"up": _up, "serve": _serve, "down": _down, "status": _status, "destroy": _destroy}
+_COMMANDS = {"image": _image, "up": _up, "serve": _serve, "down": _down, "status": _status, "destroy": _destroy}
 
 
 def main(argv: list[str] | None = None) -> int:

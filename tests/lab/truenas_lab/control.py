@@ -12,6 +12,8 @@ from aiohttp import web
 from .engine.base import EngineError
 from .engine.memory_volumes import MemoryVolumes
 from .faults import KINDS, Fault
+from .host import bridges
+from .host.errors import HostError
 from .zfs.records import Step, ZfsError
 from .zfs.tree import Tree
 
@@ -39,6 +41,7 @@ class Control:
             "write": self._write,
             "read": self._read,
             "clear_storage": self._clear_storage,
+            "bridges": self._bridges,
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -153,6 +156,17 @@ class Control:
         for connection in list(self.lab.connections.values()):
             connection.abort("control")
         return True
+
+    async def _bridges(self, value: Any) -> Any:
+        """The bridges besides the engine's own, all of them: of this machine where the containers are real."""
+        names = [str(name) for name in value]
+        if self.lab.settings.engine == "incus":
+            try:
+                bridges.wanted(self.lab.settings.directory, names)
+            except HostError as exc:
+                raise ValueError(str(exc)) from None
+        self.lab.settings.bridges = names
+        return names
 
     async def _engine(self, value: Any) -> Any:
         """Settings of the engine itself, where it has any (the memory engine: delays, addresses, the emulated terminal)."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from .engine.base import Engine
 from .engine.memory import MemoryEngine
 from .handover import Handover
-from .host import setup
+from .host import bridges, setup
 from .host.place import Place
 from .host.processes import Process, end
 from .server import Running, serve
@@ -68,6 +68,7 @@ def _settings(wanted: Wanted) -> Settings:
     if wanted.engine == "incus":  # the appliance is this machine
         settings.cores = os.cpu_count() or 1
         settings.physical_memory = _memory_total()
+        settings.bridges = bridges.recorded(wanted.directory)
     return settings
 
 

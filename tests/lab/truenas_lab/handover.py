@@ -16,6 +16,7 @@ MARKER = ".truenas-lab"
 CACHE = "cache"
 NAMES = (
     "api-key",
+    "bridges.json",
     "control-token",
     "env",
     "incus",

@@ -35,6 +35,7 @@ class Settings:
     physical_memory: int = 16 * 1024**3
     virt_state: str = "INITIALIZED"  # INITIALIZING, INITIALIZED, NO_POOL, LOCKED, ERROR
     bridges: list[str] = field(default_factory=list)  # bridges besides the engine's own
+    bridge_members: dict[str, list[str]] = field(default_factory=dict)  # of those; one that is not named has none
     interfaces: list[str] = field(default_factory=lambda: ["eth0"])  # physical ones: parents for MACVLAN
     sizes_seconds: float = 5.0  # how old the sizes of datasets may be; a transaction group of ZFS lasts as long
     default_route: str | None = None  # address of the default gateway; None: none

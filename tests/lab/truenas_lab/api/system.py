@@ -133,6 +133,7 @@ async def interface_query(call: Call, filters: list[Any], options: dict[str, Any
                 "ipv6_auto": False,
                 "description": "",
                 "mtu": None,
+                **({"bridge_members": call.lab.settings.bridge_members.get(name, [])} if kind == "BRIDGE" else {}),
             }
         )
     return query.apply(found, filters, options)

@@ -53,6 +53,15 @@ class Release:
         return cls(values.get("ID", ""), values.get("VERSION_ID", ""), values.get("VERSION_CODENAME", ""), name)
 
 
+# Releases whose packages lie beside those of the machine's own: images of them can be made on any machine of their distribution.
+SIBLINGS = (
+    Release("debian", "12", "bookworm", "Debian GNU/Linux 12 (bookworm)"),
+    Release("debian", "13", "trixie", "Debian GNU/Linux 13 (trixie)"),
+    Release("ubuntu", "22.04", "jammy", "Ubuntu 22.04 LTS"),
+    Release("ubuntu", "24.04", "noble", "Ubuntu 24.04 LTS"),
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """One line of what apt reads packages from, whichever of its two formats it was written in."""
@@ -74,11 +83,14 @@ def sources() -> list[Source]:
 
 
 def mirror(release: Release) -> str:
-    """Where this machine gets its distribution's packages from."""
+    """Where this machine gets its distribution's packages from. All releases of a distribution lie there."""
+    own = Release.of_machine()
+    if own.ident != release.ident:
+        raise HostError(f"{release.name} cannot be made on {own.name}: this machine has no mirror of it")
     for source in sources():
-        if source.suite == release.codename and source.component == "main":
+        if source.suite == own.codename and source.component == "main":
             return source.uri
-    raise HostError(f"apt has no source of {release.name} itself (suite {release.codename}, component main): see /etc/apt/sources.list.d")
+    raise HostError(f"apt has no source of {own.name} itself (suite {own.codename}, component main): see /etc/apt/sources.list.d")
 
 
 def shared_settings() -> list[str]:

@@ -31,6 +31,7 @@ _TEMPLATES = {
 class Image:
     path: Path
     recipe: str
+    release: apt.Release
     aliases: list[str]
     properties: dict[str, str]
 
@@ -56,9 +57,8 @@ def _recipe(release: apt.Release) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def describe(cache: Path) -> Image:
+def describe(cache: Path, release: apt.Release) -> Image:
     """The image as it should be; its file may not be there yet."""
-    release = apt.Release.of_machine()
     recipe = _recipe(release)
     properties = {
         "os": "Ubuntu" if release.ident == "ubuntu" else "Debian",
@@ -68,7 +68,7 @@ def describe(cache: Path) -> Image:
         "description": f"{release.ident.capitalize()} {release.codename} {platform.machine()} (lab)",
         "lab.recipe": recipe,
     }
-    return Image(cache / f"image-{recipe}.tar", recipe, _aliases(release), properties)
+    return Image(cache / f"image-{release.codename}-{recipe}.tar", recipe, release, _aliases(release), properties)
 
 
 def ensure(image: Image, say: Say, log: Path) -> None:
@@ -91,7 +91,7 @@ def _build(image: Image, cache: Path, say: Say, log: Path) -> None:
         work = Path(name)
         (work / "rootfs").mkdir()
         try:
-            rootfs.build(work / "rootfs", apt.Release.of_machine(), cache / "debs", say, log)
+            rootfs.build(work / "rootfs", image.release, cache / "debs", say, log)
             _metadata(work, image)
             say("packing the image")
             # Not compressed: it is unpacked on this very machine.
@@ -101,7 +101,7 @@ def _build(image: Image, cache: Path, say: Say, log: Path) -> None:
         finally:
             # Debootstrap unmounts what it mounts, unless it is interrupted: removing a mounted /sys would be bad.
             unmount_below(work)
-    for old in cache.glob("image-*.tar"):
+    for old in cache.glob(f"image-{image.release.codename}-*.tar"):
         if old != image.path:
             old.unlink()
 

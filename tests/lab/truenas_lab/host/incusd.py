@@ -14,7 +14,7 @@ from typing import Any
 
 from ..engine.base import EngineError
 from ..engine.incus_client import IncusClient, IncusUnreachable, segment
-from . import packages
+from . import bridges, packages
 from .errors import HostError
 from .mounts import detach_loops, mounts_below, unmount_below
 from .place import Place
@@ -160,6 +160,7 @@ def clean(place: Place) -> None:
     unmount_below(place.incus_dir)
     detach_loops(place.incus_dir)
     remove_network(place)
+    bridges.remove(place.directory)
 
 
 def control_groups(pid: int) -> list[Path]:
@@ -243,6 +244,6 @@ def remains(place: Place) -> list[str]:
     """What a stopped lab must not have: for the status and the tests."""
     found = [f"process {process.pid}" for process in belonging_to(place.incus_dir, _HELPERS)]
     found += [f"mount {point}" for point in mounts_below(place.incus_dir)]
-    if Path("/sys/class/net", place.bridge).exists():
-        found.append(f"interface {place.bridge}")
+    names = [place.bridge, *bridges.recorded(place.directory)]
+    found += [f"interface {name}" for name in names if Path("/sys/class/net", name).exists()]
     return found

@@ -58,11 +58,12 @@ _CHROOT = {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def sources_list(release: apt.Release) -> str:
-    """The machine's own sources of its distribution: mirror, updates, security."""
+    """The machine's own sources of its distribution: mirror, updates, security; for another release of it, the same with its name."""
+    own = apt.Release.of_machine().codename
     lines: dict[tuple[str, str], list[str]] = {}
     for source in apt.sources():
-        if source.suite in (release.codename, *(f"{release.codename}-{part}" for part in ("updates", "security"))):
-            lines.setdefault((source.uri, source.suite), []).append(source.component)
+        if source.suite in (own, *(f"{own}-{part}" for part in ("updates", "security"))):
+            lines.setdefault((source.uri, release.codename + source.suite.removeprefix(own)), []).append(source.component)
     return "".join(f"deb {uri} {suite} {' '.join(components)}\n" for (uri, suite), components in lines.items())
 
 

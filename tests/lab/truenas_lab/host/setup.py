@@ -10,7 +10,7 @@ from typing import Any
 from ..engine.base import EngineError
 from ..engine.incus import IncusEngine
 from ..engine.incus_client import IncusClient, segment
-from . import image, incusd, kernel, packages
+from . import apt, bridges, image, incusd, kernel, packages
 from .errors import HostError
 from .place import Place
 from .run import Say
@@ -34,9 +34,10 @@ async def up(options: Options, say: Say) -> Place:
     place = Place.choose(options.directory)
     for change in kernel.raise_limits(place.directory):
         say(f"raised {change}")
-    wanted = image.describe(options.cache)
+    wanted = image.describe(options.cache, apt.Release.of_machine())
     if incusd.daemon(place) is None:
         say("starting the Incus daemon")
+    bridges.restore(place.directory)
     fresh = await incusd.start(place)
     async with IncusClient(place.socket) as client:
         await _quiet(client)
@@ -47,6 +48,15 @@ async def up(options: Options, say: Say) -> Place:
         if fresh:
             await _autostart(client, say)
     return place
+
+
+async def more(options: Options, release: apt.Release, say: Say) -> list[str]:
+    """The image of another release into a lab that is up; by which names."""
+    place = Place.choose(options.directory)
+    wanted = image.describe(options.cache, release)
+    async with IncusClient(place.socket) as client:
+        await _image(client, wanted, say, options.directory / "logs" / "setup.log")
+    return wanted.aliases
 
 
 def engine(place: Place) -> IncusEngine:
@@ -121,7 +131,7 @@ async def _image(client: IncusClient, wanted: image.Image, say: Say, log: Path) 
             await client.request("DELETE", f"/1.0/images/aliases/{segment(alias)}")
         await client.request("POST", "/1.0/images/aliases", body={"name": alias, "target": fingerprint})
     for item in present:  # of older recipes
-        if "lab.recipe" in item["properties"]:
+        if "lab.recipe" in item["properties"] and item["properties"].get("release") == wanted.release.codename:
             await client.do("DELETE", f"/1.0/images/{item['fingerprint']}")
     await _warm_up(client, fingerprint)
 
