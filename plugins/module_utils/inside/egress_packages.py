@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from . import egress_places as places
 from .egress_machine import Failed, Machine
 
@@ -34,6 +36,8 @@ def install(machine: Machine, servers: list[str]) -> list[str]:
     if not packages:
         return []
     _let_root_out(machine, servers)
+    # Slim images leave it out, and some packages that an agent may want (Java's) stay half configured without it.
+    os.makedirs(machine.path("/usr/share/man/man1"), exist_ok=True)
     machine.run("dpkg", "--force-confdef", "--force-confold", "--configure", "-a", timeout=_TIMEOUT)
     # What the lists say first may be of another day.
     status, log = machine.run(*_APT, "--no-install-recommends", "install", *packages, check=False, timeout=_TIMEOUT)
