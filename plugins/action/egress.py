@@ -78,6 +78,7 @@ class ActionModule(ActionBase):
             "changed": wanted.changed,
             "egress": {
                 "mode": wanted.mode,
+                "user": wanted.request["user"],
                 "allow": wanted.after.get("allow") or [],
                 "deny": wanted.after.get("deny") or [],
                 "entries": wanted.entries,

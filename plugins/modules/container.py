@@ -18,6 +18,7 @@ description:
   - An existing container converges to the options that are set, and to nothing else. Defaults serve only to make a new one.
   - A new container is made of an image, or as a clone of another container, which takes seconds and no space of its own; see O(from).
 extends_documentation_fragment:
+  - pixels.sandbox.cards
   - pixels.sandbox.auth
   - pixels.sandbox.attributes
   - pixels.sandbox.attributes.action_group
@@ -108,26 +109,6 @@ options:
       - Whether it starts when the appliance does.
       - A new container does when this is not set.
     type: bool
-  network:
-    description:
-      - Attach it to a network that the appliance manages. V(default) is the one that the appliance gives to a container by itself.
-        On TrueNAS 25 that network's bridge is the only other name.
-      - When none of O(network), O(nic_type) and O(parent) is set, here or in the configuration, a new container gets a card of its own
-        (MACVLAN) on the interface of the appliance's default route, where the appliance offers that, else the default network.
-      - It cannot change in place; see O(recreate).
-    type: str
-  nic_type:
-    description:
-      - Give it a card of its own. V(macvlan) is a card in the network of O(parent), V(bridged) a port of the bridge O(parent).
-      - With V(macvlan) the container and the appliance itself cannot reach each other.
-      - It cannot change in place; see O(recreate).
-    type: str
-    choices: [macvlan, bridged]
-  parent:
-    description:
-      - The interface or bridge of the appliance that the card is attached to. With it alone O(nic_type=macvlan).
-      - With O(nic_type=macvlan) it is the interface of the default route when this is not set.
-    type: str
   owner:
     description: A text that is kept with the container, for M(pixels.sandbox.container_info) to choose by. At most 200 characters.
     type: str
@@ -344,6 +325,12 @@ containers:
       description: Its first network card, as C(nic_type) and C(parent), or as C(network) for one of the appliance's own networks.
       type: dict
       sample: {"nic_type": "macvlan", "parent": "enp1s0"}
+    inside:
+      description: The bridge of its second card, V(null) for one that is no gateway.
+      type: str
+    via:
+      description: The gateway that it is behind.
+      type: str
     owner:
       description: The text of O(owner).
       type: str

@@ -135,6 +135,14 @@ containers:
     network:
       description: Its first network card, as C(nic_type) and C(parent), or as C(network) for one of the appliance's own networks.
       type: dict
+    inside:
+      description: The bridge of its second card, V(null) for one that is no gateway.
+      type: str
+      sample: br-px1
+    via:
+      description: The gateway that it is behind, and that SSH goes through.
+      type: str
+      sample: gw1
     owner:
       description: The text that its owner has left.
       type: str

@@ -30,7 +30,7 @@ options:
       - V(agent) is a preset for coding agents (AI services, package registries, forges, the distribution's mirrors) and O(allow).
       - V(allowlist) is O(allow) and the package mirrors that the container uses.
       - V(learn) is V(agent), but what is not listed is let through and recorded; RV(pixels.sandbox.egress_info#module:egress.learned) has
-        it.
+        it. Of O(deny), names hold in this mode too; ports and ranges do not.
       - When it is not given the mode stays as it is; a container that has never had one is unrestricted.
     type: str
     choices: [unrestricted, agent, allowlist, learn]
@@ -60,8 +60,8 @@ options:
     default: false
   cut:
     description:
-      - End connections that are running through the proxy, those to what stays allowed too. Without it they go on; new ones to what is no
-        longer allowed fail at once.
+      - End the connections through the proxy that were made before the present policy, those to what stays allowed too. Without it they
+        go on; new ones to what is no longer allowed fail at once.
     type: bool
     default: false
   user:
@@ -71,7 +71,8 @@ options:
     type: str
   dns:
     description:
-      - Addresses of the name servers that the container's resolver asks. Default is what the container's network offers.
+      - Addresses of the name servers that the container's resolver asks. When it is not given they stay as they were given before;
+        without that, and with an empty list, they are those that the container's network offers.
     type: list
     elements: str
   inbound:
@@ -182,6 +183,10 @@ egress:
       description: The mode.
       type: str
       sample: agent
+    user:
+      description: The agent's account.
+      type: str
+      sample: pixel
     allow:
       description: What is allowed besides the preset.
       type: list
@@ -227,37 +232,12 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_apply import restrict
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_machine import Machine
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_options import ARGUMENTS
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_release import release
 
 
-def arguments() -> dict:
-    names = {"type": "list", "elements": "raw"}
-    return {
-        "mode": {"type": "str", "choices": ["unrestricted", "agent", "allowlist", "learn"]},
-        "allow": names,
-        "deny": names,
-        "append": {"type": "bool", "default": False},
-        "initial": {"type": "bool", "default": False},
-        "cut": {"type": "bool", "default": False},
-        "user": {"type": "str"},
-        "dns": {"type": "list", "elements": "str"},
-        "inbound": {"type": "list", "elements": "int"},
-        "units": {"type": "list", "elements": "str"},
-        "packages": {"type": "bool"},
-        "gateway": {
-            "type": "dict",
-            "options": {
-                "interface": {"type": "str", "required": True},
-                "address": {"type": "str", "required": True},
-                "dhcp": {"type": "list", "elements": "str"},
-            },
-        },
-        "request": {"type": "dict"},
-    }
-
-
 def main() -> None:
-    module = AnsibleModule(argument_spec=arguments(), supports_check_mode=True)
+    module = AnsibleModule(argument_spec={**ARGUMENTS, "request": {"type": "dict"}}, supports_check_mode=True)
     request = module.params["request"]
     if request is None:
         module.fail_json(msg="this module does its work through its action plugin; it cannot be run with async")
@@ -267,7 +247,7 @@ def main() -> None:
         module.exit_json(changed=True, steps=[])
     result = (release if request["policy"] is None else restrict)(Machine(), request)
     if result.pop("failed", False):
-        module.fail_json(**result)
+        module.fail_json(changed=bool(result["steps"]), **result)
     module.exit_json(changed=bool(result["steps"]), **result)
 
 

@@ -208,12 +208,13 @@ def main() -> None:
     machine = Machine()
     facts = look(machine, module.params["user"])
     logs = module.params["denied"] and facts["policy"] is not None
+    found = summary(machine, facts)
     module.exit_json(
         changed=False,
         egress={
-            **summary(machine, facts),
+            **found,
             "denied": denied(machine)[: module.params["limit"]] if logs else [],
-            "learned": learned(machine)[: module.params["limit"]] if logs else [],
+            "learned": learned(machine, found["entries"])[: module.params["limit"]] if logs else [],
         },
         facts=facts,
     )

@@ -15,6 +15,7 @@ description:
   - Tries, as the user that the task logs in as, what the policy promises. A listed name works. TLS to a name that is not listed, an
     address without a name, a look-up of a name that is not listed, and another resolver are refused at once. The user cannot become root.
   - Log in as the agent, without C(become). The task fails unless every check passes.
+  - Behind a gateway, which see O(behind), the container has no policy of its own. There it is best tried as root.
   - What it tries to reach is an address that is set aside for documentation. In a container without a policy a few packets to it leave
     the container; no data does.
 options:
@@ -24,6 +25,11 @@ options:
         An empty list leaves this check out.
     type: list
     elements: str
+  behind:
+    description:
+      - Prove what the gateway does that the container is behind. Whether the user can become root is not asked, as it does not matter.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - pixels.sandbox.attributes
 attributes:
@@ -58,6 +64,12 @@ EXAMPLES = r"""
     names: [api.example.org]
   vars:
     ansible_user: pixel
+
+- name: Prove that behind a gateway root reaches nothing else either
+  pixels.sandbox.egress_proof:
+    behind: true
+  vars:
+    ansible_user: root
 """
 
 RETURN = r"""
@@ -84,12 +96,13 @@ checks:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_machine import Machine
-from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_proof import prove
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_proof import prove, prove_behind
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"names": {"type": "list", "elements": "str"}}, supports_check_mode=True)
-    checks = prove(Machine(), module.params["names"])
+    arguments = {"names": {"type": "list", "elements": "str"}, "behind": {"type": "bool", "default": False}}
+    module = AnsibleModule(argument_spec=arguments, supports_check_mode=True)
+    checks = (prove_behind if module.params["behind"] else prove)(Machine(), module.params["names"])
     failed = [f"{check['check']}: {check['seen']}" for check in checks if not check["ok"]]
     if failed:
         module.fail_json(msg=f"the egress policy does not hold: {'; '.join(failed)}", checks=checks)

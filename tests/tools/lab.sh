@@ -61,6 +61,7 @@ up)
     ;;
 why-not-real) why_not_real ;;
 down | status) lab "$1" --dir "$dir" ;;
+image) lab image --dir "$dir" "${2:?which release, such as debian/13}" ;;
 destroy)
     lab destroy --dir "$dir"
     rm -rf "$dir/ssh"
@@ -69,7 +70,7 @@ destroy)
     rmdir "$dir" 2>/dev/null || true
     ;;
 *)
-    echo "usage: lab.sh up|down|destroy|status" >&2
+    echo "usage: lab.sh up|down|destroy|status|image RELEASE" >&2
     exit 2
     ;;
 esac

@@ -16,6 +16,7 @@ from .checkpoint_plan import Restore, plan_restore
 from .checkpoint_ready import make_ready
 from .checkpoint_task import Task
 from .checkpoint_view import labels_of
+from .gateway import Ways
 from .lineage import Checkpoint, Lineage
 from .wait import Lookout
 from .zfs_steps import Promote
@@ -28,7 +29,7 @@ class Restoring(Task):
     lookout: Lookout
 
     def _do(self) -> None:
-        self.plans, self.lookout = {}, Lookout(self.driver)
+        self.plans, self.lookout = {}, Lookout(self.driver, Ways(self.driver, self.ctx.config, self.ctx.endpoint).door)
         self._plan(self._left())
         if self._is_refused():
             return

@@ -16,6 +16,7 @@ from .clone import Sources
 from .context import Context
 from .errors import CoreError, Invalid
 from .front import Spec
+from .gateway import Ways, behind, check_cards, inside_card
 from .identity import CATEGORIES, Identity
 from .plan import Change, Clone, Create, Delete, plan
 from .removal import Remover
@@ -39,6 +40,8 @@ SPEC = Spec(
         "network": {"type": "str"},
         "nic_type": {"type": "str", "choices": ["macvlan", "bridged"]},
         "parent": {"type": "str"},
+        "inside": {"type": "str"},
+        "via": {"type": "str"},
         "owner": {"type": "str"},
         "expires": {"type": "str"},
         "vars_by_name": {"type": "dict"},
@@ -53,7 +56,11 @@ SPEC = Spec(
         "force": {"type": "bool", "default": True},
         "concurrency": {"type": "int", "default": 4},
     },
-    mutually_exclusive=(("network", "nic_type"), ("network", "parent")),
+    mutually_exclusive=(
+        ("network", "nic_type"),
+        ("network", "parent"),
+        *(("via", key) for key in ("network", "nic_type", "parent", "inside")),
+    ),
 )
 
 
@@ -81,12 +88,13 @@ class _Run:
         self.cancelled = threading.Event()
         self.listed: dict[str, Container] = {}
         self.remover = Remover(driver, ctx.params["dependents"])
-        self.lookout = Lookout(driver)
+        self.lookout = Lookout(driver, Ways(driver, ctx.config, ctx.endpoint).door)
 
     def result(self) -> dict[str, Any]:
         with fleet.Herald(self.ctx.show) as herald:
             self.herald = herald
             self._look()
+            self._find_gateways()
             self._find_sources()
             self._fix_specs()
             self._plan_removals()
@@ -147,9 +155,45 @@ class _Run:
             for name, source in cloned.items():
                 self._replan(name, origin=origins[source])
 
+    def _find_gateways(self) -> None:
+        """Where containers are to be behind a gateway, on which bridge that is."""
+        found: dict[str, Container | None] = {}
+        for name in self._planned():
+            wanted, current = self.wishes[name], self.current[name]
+            via = wanted.via
+            if via is None or wanted.state == "absent":
+                continue
+            instance = naming.to_instance(via)
+            if instance not in found:
+                found[instance] = self.listed.get(instance) or self.driver.get(instance)
+            try:
+                nic = inside_card(via, found[instance], wanted.state in ("started", "restarted"))
+                if current is not None and not self.changes[name].deletes and current.cards is not None:
+                    check_cards(current, via, nic.parent)
+            except CoreError as error:
+                del self.changes[name]
+                self._fail(name, error)
+                continue
+            self._replan(name, nic=nic)
+
+    def _keep_gateways(self, going: dict[str, str]) -> None:
+        """A gateway goes after what is behind it: nobody could reach that any more."""
+        gateways = [name for name in going.values() if self.wishes[name].state == "absent" and self._has_inside(name)]
+        every = self.driver.list(naming.PREFIX) if gateways else []
+        for name in gateways:
+            left = [other for other in behind(name, every) if naming.to_instance(other) not in going]
+            if left:
+                del going[self.wishes[name].instance], self.changes[name]
+                self._fail(name, CoreError(f"{name}: {', '.join(left)} can only be reached through it; destroy that first", behind=left))
+
+    def _has_inside(self, name: str) -> bool:
+        current = self.current[name]
+        return current is not None and current.inside is not None
+
     def _plan_removals(self) -> None:
         """Who would lose data by what is to be destroyed, before anything is."""
         going = {self.wishes[name].instance: name for name in self._planned() if self.changes[name].deletes}
+        self._keep_gateways(going)
         found = [container for name in going.values() if (container := self.current[name]) is not None]
         for instance, error in self.remover.prepare(found).refused.items():
             del self.changes[going[instance]]
@@ -242,6 +286,7 @@ class _Run:
                 actions = apply(self.driver, wanted, current, change, watch, self.remover.remove, lambda: self.sources.made(name))
             finally:
                 self.sources.made(name)
+            self._check_cards(change, bool(actions))
             # While its network comes up: what has no identity of its own keeps it down, and only a look at that can tell.
             proven = self._proven(wanted, current, bool(actions), watch)
             if proven is not None and proven.renewed:
@@ -288,6 +333,14 @@ class _Run:
         if proven.note is not None:
             self.ctx.warn(f"{wanted.name}: {proven.note}")
         return proven
+
+    def _check_cards(self, change: Change, changed: bool) -> None:
+        """Of one that is to be behind a gateway: before anybody can work in it."""
+        spec = change.spec
+        via = None if spec is None else (marker.read(spec.environment) or marker.Marker()).via
+        made = self.driver.get(spec.name) if spec is not None and via is not None and changed else None
+        if spec is not None and via is not None and made is not None:
+            check_cards(made, via, None if spec.nic is None else spec.nic.parent)
 
     def _final(self, wanted: Wanted, current: Container | None, changed: bool, watch: Watch) -> Container | None:
         """The container as it is in the end, reachable if that was asked for."""

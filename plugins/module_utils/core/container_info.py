@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..nas.driver import Container
 from . import known_hosts, marker, naming, ssh
 from .context import Context
 from .front import Spec
+from .gateway import Unreachable, Ways
 from .plan import is_ours
 from .view import view
 
@@ -30,7 +32,9 @@ def run(ctx: Context) -> dict[str, Any]:
     statuses = {status.lower() for status in params["status"] or []}
     entries = []
     existing = set()
-    for container in sorted(ctx.driver().list(naming.PREFIX), key=lambda found: found.name):
+    every = sorted(ctx.driver().list(naming.PREFIX), key=lambda found: found.name)
+    ways = Ways(ctx.driver(), ctx.config, ctx.endpoint, known={container.name: container for container in every})
+    for container in every:
         name = naming.from_instance(container.name)
         owned = is_ours(container)
         mark = marker.read(container.environment) or marker.Marker()
@@ -54,18 +58,23 @@ def run(ctx: Context) -> dict[str, Any]:
                 "address": container.address,
                 "addresses": addresses,
                 "os": {key: value for key, value in container.image.items() if key in ("os", "release", "variant") and value},
-                **(_connection(ctx, container) if params["connection"] else {}),
+                **(_connection(ctx, ways, container) if params["connection"] else {}),
             }
         )
     missing = [name for name in names or [] if name not in existing]
     return {"changed": False, "containers": entries, "missing": missing, "version": ctx.driver().version}
 
 
-def _connection(ctx: Context, container: Container) -> dict[str, Any]:
-    """How SSH gets in, for a play that makes a host of the container and for a person."""
+def _connection(ctx: Context, ways: Ways, container: Container) -> dict[str, Any]:
+    """How SSH gets in, for a play that makes a host of the container and for a person. Not at all where its gateway is not up."""
     alias = known_hosts.alias(ctx.endpoint.label, naming.from_instance(container.name))
+    through: tuple[str, ...] = ()
+    try:
+        through = ways.to(container)
+    except Unreachable:
+        container = replace(container, address=None)
     return {
-        "hostvars": ssh.connection_vars(container, ctx.config, ctx.endpoint),
-        "ssh": None if container.address is None else ssh.ssh_line(container, ctx.config, ctx.endpoint),
+        "hostvars": ssh.connection_vars(container, ctx.config, ctx.endpoint, through=through),
+        "ssh": None if container.address is None else ssh.ssh_line(container, ctx.config, ctx.endpoint, through=through),
         "pinned": known_hosts.lookup(alias) is not None,
     }

@@ -11,32 +11,14 @@ from typing import Any
 
 from ..inside import egress_places as places
 from ..inside.egress_machine import fingerprint
+from ..inside.egress_options import ARGUMENTS
 from .egress_entry import Entry
-from .egress_policy import MODES, Effective, Policy, changed, effective, from_data
+from .egress_policy import Effective, Policy, changed, effective, from_data
 from .egress_render import File, Gateway, Wanted, render, resolv
 from .errors import CoreError, Invalid
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "mode": {"type": "str", "choices": list(MODES)},
-    "allow": {"type": "list", "elements": "raw"},
-    "deny": {"type": "list", "elements": "raw"},
-    "append": {"type": "bool", "default": False},
-    "initial": {"type": "bool", "default": False},
-    "cut": {"type": "bool", "default": False},
-    "user": {"type": "str"},
-    "dns": {"type": "list", "elements": "str"},
-    "inbound": {"type": "list", "elements": "int"},
-    "units": {"type": "list", "elements": "str"},
-    "packages": {"type": "bool"},
-    "gateway": {
-        "type": "dict",
-        "options": {
-            "interface": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
-            "dhcp": {"type": "list", "elements": "str"},
-        },
-    },
-}
+__all__ = ["ARGUMENTS", "Plan", "plan"]
+
 _KEPT = (places.POLICY, places.STATE, places.PREVIOUS)
 _USED = (
     "{user} could become root before: what was planted then no policy finds. Better is a clone of a checkpoint that was taken before"
@@ -60,13 +42,16 @@ class Plan:
 
 def plan(params: Mapping[str, Any], facts: Mapping[str, Any], preset: tuple[Entry, ...], user: str) -> Plan:
     """`user` is the agent's account. Raises before anything is touched."""
-    current = _current(facts)
+    # What is to go need not be understood.
+    current = Policy() if params["mode"] == "unrestricted" and not params["initial"] else _current(facts)
     if params["initial"] and current.mode != "unrestricted":
         params = {**params, **dict.fromkeys(("mode", "allow", "deny"), None)}
     hosts = _known(facts["package_hosts"], (facts["policy"] or {}).get("package_hosts") or [])
     mirrors, apt = package_sources(hosts)
     policy = changed(current, preset, params["mode"], params["allow"], params["deny"], params["append"], mirrors)
     if policy.mode == "unrestricted":
+        if (facts["policy"] or {}).get("gateway"):
+            raise Invalid("mode", policy.mode, "this is a gateway: what is behind it is held by its policy; destroy it after that")
         return _release(facts, current, user)
     _check(facts, user)
     wanted = _wanted(params, facts, policy, effective(policy, preset, mirrors), apt, user)
@@ -79,7 +64,7 @@ def plan(params: Mapping[str, Any], facts: Mapping[str, Any], preset: tuple[Entr
         why.append(f"files that are not as they should be: {', '.join(different + gone)}")
     plan = Plan(
         mode=policy.mode,
-        changed=bool(different or gone or facts["drift"]) or facts["policy"] != data,
+        changed=bool(different or gone or facts["drift"] or (params["cut"] and facts["old_workers"])) or facts["policy"] != data,
         before=_told(facts["policy"], facts["drift"]),
         after=_told(data, []),
         request={
@@ -129,6 +114,10 @@ def _check(facts: Mapping[str, Any], user: str) -> None:
         raise CoreError(
             f"{system['name']} cannot be restricted from within: that takes Debian 12 or newer, or Ubuntu 22.04 or newer, run by systemd"
         )
+    if facts["user"].get("unrevokable") and facts["policy"] is None:
+        raise CoreError(
+            f"{user} can become root in a way that cannot be taken away here: {', '.join(facts['user']['unrevokable'])}; mend that first"
+        )
     if user == "root":
         raise Invalid("user", user, "root cannot be restricted from within its own container; give the account of the agent")
 
@@ -137,7 +126,10 @@ def _wanted(
     params: Mapping[str, Any], facts: Mapping[str, Any], policy: Policy, listed: Effective, apt: tuple[tuple[str, int], ...], user: str
 ) -> Wanted:
     before = facts["policy"] or {}
-    dns = _resolvers(params["dns"]) or tuple(facts["dns_offered"]) or tuple(before.get("dns") or ())
+    given = _resolvers(params["dns"])
+    if params["dns"] is None and before.get("dns_given"):
+        given = tuple(before.get("dns") or ())
+    dns = given or tuple(facts["dns_offered"]) or tuple(before.get("dns") or ())
     if not dns:
         raise Invalid("dns", params["dns"], "the container's network offers no name server, so at least one address has to be given")
     return Wanted(
@@ -145,13 +137,14 @@ def _wanted(
         effective=listed,
         user=user,
         dns=dns,
+        dns_given=bool(given),
         inbound=_ports(params["inbound"]) or tuple(before.get("inbound") or (22,)),
         units=_units(params["units"]) if params["units"] is not None else tuple(before.get("units") or ()),
         packages=bool(before.get("packages", True)) if params["packages"] is None else params["packages"],
         apt=apt,
         multiarch=facts["system"]["multiarch"],
         dnsmasq=facts["dnsmasq"],
-        gateway=_gateway(params["gateway"], before.get("gateway")),
+        gateway=_possible(_gateway(params["gateway"], before.get("gateway")), facts.get("interfaces") or {}),
     )
 
 
@@ -230,7 +223,31 @@ def _gateway(given: Mapping[str, Any] | None, before: Mapping[str, Any] | None) 
     dhcp = [str(address) for address in given.get("dhcp") or hosts]
     if len(dhcp) != 2 or any(not _is_address(one) or ipaddress.ip_address(one) not in inside.network for one in dhcp):
         raise Invalid("gateway", dhcp, f"dhcp is the first and the last address to give away, both in {inside.network}")
+    if ipaddress.ip_address(dhcp[0]).packed > ipaddress.ip_address(dhcp[1]).packed or dhcp == [str(inside.ip)] * 2:
+        raise Invalid(
+            "gateway", dhcp, "dhcp is the first and the last address to give away, in this order, and more than the gateway's own"
+        )
+    if inside.network.overlaps(ipaddress.ip_network("198.18.0.0/15")):
+        raise Invalid("gateway", str(inside), "addresses from 198.18.0.0/15 stand for names with ports; choose another network")
     return Gateway(given["interface"], str(inside), (dhcp[0], dhcp[1]))
+
+
+def _possible(gateway: Gateway | None, interfaces: Mapping[str, Sequence[str]]) -> Gateway | None:
+    """What the container has to have for it."""
+    if gateway is None:
+        return None
+    if gateway.interface not in interfaces:
+        raise Invalid(
+            "gateway",
+            gateway.interface,
+            "the container has no such interface; it takes a second network card (pixels.sandbox.container, option inside)",
+        )
+    inside = ipaddress.ip_interface(gateway.address).network
+    for name, addresses in interfaces.items():
+        taken = [text for text in addresses if name != gateway.interface and ipaddress.ip_interface(text).network.overlaps(inside)]
+        if taken:
+            raise Invalid("gateway", gateway.address, f"{name} is in that network already ({', '.join(taken)}); choose another one")
+    return gateway
 
 
 def _fingerprint(file: File) -> str:
@@ -239,7 +256,8 @@ def _fingerprint(file: File) -> str:
 
 def _is_own(name: str) -> bool:
     """Our directories hold nothing but ours; elsewhere a file of that name may be somebody else's, such as a sudo of their own."""
-    return name.startswith((places.SETTINGS + "/", places.PROGRAMS + "/", places.UNITS + "/")) or name.endswith("egress.conf")
+    ours = (places.SETTINGS + "/", places.PROGRAMS + "/", places.UNITS + "/")
+    return name.startswith(ours) or name.endswith(("egress.conf", "egress.network"))
 
 
 def entries_of(effective: Effective) -> list[str]:

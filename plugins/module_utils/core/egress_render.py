@@ -37,6 +37,9 @@ _PRIVATE6 = ("::/127", "::ffff:0:0/96", "64:ff9b::/96", "fc00::/7", "fe80::/10",
 # haproxy takes ::ffff:0:0/96 for every IPv4 address, and :: for a network only with its length.
 _PROXY_PRIVATE6 = ("::/128", "::1/128", "64:ff9b::/96", "fc00::/7", "fe80::/10", "ff00::/8")
 
+# networkd removes routing rules that are not its own, and those that lock the container are not.
+_NETWORKD = "# Written by pixels.sandbox.egress.\n[Network]\nManageForeignRoutingPolicyRules=no\n"
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -66,6 +69,7 @@ class Wanted:
     effective: Effective
     user: str
     dns: tuple[str, ...]
+    dns_given: bool = False  # rather than those that the network offers
     inbound: tuple[int, ...] = (22,)
     units: tuple[str, ...] = ()
     packages: bool = True
@@ -80,6 +84,7 @@ class Wanted:
             **to_data(self.policy),
             "user": self.user,
             "dns": list(self.dns),
+            "dns_given": self.dns_given,
             "inbound": list(self.inbound),
             "units": list(self.units),
             "packages": self.packages,
@@ -111,14 +116,32 @@ def render(wanted: Wanted) -> dict[str, File]:
         places.SUDO: File(_file("sudo"), "0755"),
         places.SYSUSERS: _fill("sysusers.conf", context),
         "/etc/ssh/sshd_config.d/10-egress.conf": _fill("sshd.conf", context),
+        places.NETWORKD: File(_NETWORKD),
         "/etc/dhcp/dhclient-enter-hooks.d/egress": File("# Written by pixels.sandbox.egress.\nmake_resolv_conf() { :; }\n"),
         "/etc/NetworkManager/conf.d/egress.conf": File("# Written by pixels.sandbox.egress.\n[main]\ndns=none\nrc-manager=unmanaged\n"),
     }
+    if wanted.gateway is not None:
+        files |= _inside(wanted.gateway, context)
     files |= {f"{places.UNITS}/{unit}": _fill(unit, context) for unit in places.UNIT_FILES}
     network, confined = _fill("network.conf", context), _fill("confined.conf", context)
     files |= {f"{places.UNITS}/{unit}.d/{places.DROP_IN}": network for unit in places.NETWORK}
     files |= {f"{places.UNITS}/{unit}.d/{places.DROP_IN}": confined for unit in places.CONFINED}
     return files
+
+
+def _inside(gateway: Gateway, context: dict[str, Any]) -> dict[str, File]:
+    """What only a gateway has."""
+    data = gateway.data
+    mask = str(ipaddress.ip_interface(gateway.address).netmask)
+    known = {key: data[key] for key in ("interface", "address", "network")}
+    settings = {**known, "mask": mask, "first": data["dhcp_start"], "last": data["dhcp_end"]}
+    return {
+        places.INSIDE_NETWORK: _fill("gateway.network", context),
+        places.SYSCTL: _fill("gateway.sysctl", context),
+        places.DHCP_SETTINGS: File(_json(settings)),
+        places.DHCP_PROGRAM: File(_file("dhcp"), "0755"),
+        f"{places.UNITS}/{places.DHCP}": _fill(places.DHCP, context),
+    }
 
 
 def resolv() -> str:

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Asking at many doors at once whether an SSH server answers, from one thread and without waiting at any of them.
 
+A door behind a gateway is one at the end of a program: what says `SSH-` there is the server, whoever carries it here.
+
 While a container boots nobody listens yet: its kernel says so at once, and we ask again a moment later. A server that is slow to say its
 name is given time, because asking anew would only make it slower.
 """
@@ -10,8 +12,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import selectors
 import socket
+import subprocess
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,8 +24,11 @@ from types import TracebackType
 SSH_PORT = 22
 # Where nobody listens: how soon to ask again.
 _AGAIN_AFTER = 0.1
+# The same through a gateway, where each time is a login to that.
+_AGAIN_THROUGH = 0.5
 # Where somebody does, or the answer stays out: how long to wait for it.
 _PATIENCE = 5.0
+_PATIENCE_THROUGH = 15.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Door:
 
     address: str
     port: int = SSH_PORT
+    through: tuple[str, ...] = ()  # a command that connects with it, as ssh's ProxyCommand has it
 
 
 @dataclass
@@ -39,6 +47,7 @@ class _Attempt:
     door: Door
     socket: socket.socket
     until: float
+    program: subprocess.Popen[bytes] | None = None
     connected: bool = False
     heard: bytes = b""
 
@@ -82,7 +91,8 @@ class Knocker:
                     answered.add(key.data.door)
             now = time.monotonic()
             for attempt in [attempt for attempt in self._attempts.values() if now >= attempt.until]:
-                self._refused(attempt.door, f"no answer within {_PATIENCE:g} s", now)
+                patience = _PATIENCE_THROUGH if attempt.door.through else _PATIENCE
+                self._refused(attempt.door, f"no answer within {patience:g} s", now)
             if answered or now >= end:
                 return answered
 
@@ -93,6 +103,9 @@ class Knocker:
         return min([end, *times])
 
     def _begin(self, door: Door, now: float) -> None:
+        if door.through:
+            self._begin_through(door, now)
+            return
         sock = socket.socket(socket.AF_INET6 if ":" in door.address else socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
@@ -105,6 +118,24 @@ class Knocker:
             return
         attempt = self._attempts[door] = _Attempt(door, sock, now + _PATIENCE)
         self._selector.register(sock, selectors.EVENT_WRITE, attempt)
+
+    def _begin_through(self, door: Door, now: float) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        values = {"h": door.address, "p": str(door.port), "%": "%"}
+        words = [re.sub("%([hp%])", lambda found: values[found[1]], word) for word in door.through]
+        try:
+            program = subprocess.Popen(
+                words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            ours.close()
+            self._refused(door, f"{words[0]}: {error.strerror}", now)
+            return
+        finally:
+            theirs.close()
+        attempt = self._attempts[door] = _Attempt(door, ours, now + _PATIENCE_THROUGH, program, connected=True)
+        self._selector.register(ours, selectors.EVENT_READ, attempt)
 
     def _hear(self, attempt: _Attempt) -> bool:
         """One step of an attempt; whether it was the last, and a good one."""
@@ -136,10 +167,13 @@ class Knocker:
         self._end(door)
         self.refusals[door] = reason
         self.turned_away.add(door)
-        self._not_before[door] = now + _AGAIN_AFTER
+        self._not_before[door] = now + (_AGAIN_THROUGH if door.through else _AGAIN_AFTER)
 
     def _end(self, door: Door) -> None:
         attempt = self._attempts.pop(door, None)
         if attempt is not None:
             self._selector.unregister(attempt.socket)
             attempt.socket.close()
+            if attempt.program is not None:
+                attempt.program.kill()
+                attempt.program.wait()

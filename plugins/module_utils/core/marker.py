@@ -29,6 +29,7 @@ class Marker:
     making: str | None = None  # the lease of whoever is making it; it has never been started
     expires: int | None = None  # seconds since 1970
     lasts: str | None = None  # for how long it was to be kept, as it was asked for
+    via: str | None = None  # the gateway that it is behind
     scrub: str | None = None  # which of the source's traces the container is to remove: None is all, "" none
 
     def text(self) -> str:
@@ -47,6 +48,7 @@ _FIELDS: tuple[tuple[str, str, type], ...] = (
     ("expires", "expires", int),
     ("lasts", "lasts", str),
     ("scrub", "scrub", str),
+    ("via", "via", str),
 )
 
 

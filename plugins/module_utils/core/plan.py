@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from ..nas.driver import Container, ContainerSpec, Nic
+from ..nas.driver import INSIDE, Container, ContainerSpec, Nic
 from . import expiry, lease, marker, naming
 from .errors import CoreError, Foreign, NeedsRecreate
 from .identity_scrub import CATEGORIES
@@ -133,6 +133,8 @@ def _same_image(current: Any, wanted: str) -> bool:
 
 
 def _same_nic(current: Nic | None, wanted: Nic) -> bool:
+    if current is None and wanted.name == INSIDE:
+        return False
     if current is None:
         raise CoreError("the appliance does not show its containers' network cards to this account; it needs VIRT_INSTANCE_WRITE")
     if wanted.network is not None:
@@ -163,6 +165,8 @@ FIELDS = (
     Field("environment", lambda container: marker.without(container.environment), lambda wanted: wanted.environment),
     Field("autostart", lambda container: container.autostart, lambda wanted: wanted.autostart),
     Field("network", lambda container: container.nic, lambda wanted: wanted.nic, _same_nic, in_place=False),
+    Field("via", lambda container: _mark(container).via, lambda wanted: wanted.via, in_place=False),
+    Field("inside", lambda container: container.inside, lambda wanted: wanted.inside, _same_nic),
     Field("owner", lambda container: _mark(container).owner, lambda wanted: wanted.owner),
     Field("expires", lambda container: _mark(container).lasts or expiry.NEVER, lambda wanted: wanted.expires),
 )
@@ -276,7 +280,7 @@ def in_two_steps(step: Step) -> bool:
 def _changes(current: Container, wanted: Wanted, differing: list[Field]) -> tuple[dict[str, Any], Container]:
     """What one update has to say, and the container after it."""
     names = {entry.name for entry in differing}
-    changes: dict[str, Any] = {name: getattr(wanted, name) for name in ("cpu", "memory", "autostart") if name in names}
+    changes: dict[str, Any] = {name: getattr(wanted, name) for name in ("cpu", "memory", "autostart", "inside") if name in names}
     mark = marker.read(current.environment)
     if mark is None or names & {"environment", "owner", "expires"}:
         environment = marker.without(current.environment) if wanted.environment is None else wanted.environment

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,16 +58,43 @@ def _arguments(alias: str) -> list[str]:
     return [part for name, value in options(alias).items() for part in ("-o", f"{name}={value}")]
 
 
+def jump_command(gateway: Container, config: Config, endpoint: Endpoint, *, key: str | None = None) -> list[str]:
+    """The command that connects with what is behind a gateway, where %h and %p say; a percent sign of its own is doubled.
+
+    Root's login and nobody else's may open that one connection. It asks for nothing else, no agent, no terminal and no command.
+    """
+    if gateway.address is None:
+        raise ValueError(f"{gateway.name} has no address")
+    alias = known_hosts.alias(endpoint.label, naming.from_instance(gateway.name))
+    alone = ["-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
+    identity = str(key_path(config, key)).replace("%", "%%")
+    own = ["ssh", *alone, "-i", identity, *_arguments(alias), f"root@{gateway.address}"]
+    return [own[0], "-W", "%h:%p", *(word.replace("%", "%%") for word in own[1:])]
+
+
+def _proxy(through: Sequence[str]) -> list[str]:
+    return ["-o", f"ProxyCommand={shlex.join(through)}"] if through else []
+
+
 def connection_vars(
-    container: Container, config: Config, endpoint: Endpoint, *, user: str | None = None, key: str | None = None
+    container: Container,
+    config: Config,
+    endpoint: Endpoint,
+    *,
+    user: str | None = None,
+    key: str | None = None,
+    through: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The variables with which a container is a host of Ansible. Without an address there is no `ansible_host`."""
+    """The variables with which a container is a host of Ansible. Without an address there is no `ansible_host`.
+
+    `through` is the command that connects with one behind a gateway.
+    """
     alias = known_hosts.alias(endpoint.label, naming.from_instance(container.name))
     variables: dict[str, Any] = {
         "ansible_connection": "ssh",
         "ansible_user": login_user(config, user),
         "ansible_ssh_private_key_file": str(key_path(config, key)),
-        "ansible_ssh_common_args": shlex.join(_arguments(alias)),
+        "ansible_ssh_common_args": shlex.join([*_arguments(alias), *_proxy(through)]),
         "ansible_pipelining": True,
         "ansible_python_interpreter": PYTHON,
     }
@@ -76,7 +104,14 @@ def connection_vars(
 
 
 def ssh_command(
-    container: Container, config: Config, endpoint: Endpoint, *, user: str | None = None, key: str | None = None, batch: bool = False
+    container: Container,
+    config: Config,
+    endpoint: Endpoint,
+    *,
+    user: str | None = None,
+    key: str | None = None,
+    batch: bool = False,
+    through: Sequence[str] = (),
 ) -> list[str]:
     """The same as a command; `batch` is for one that no person sits in front of, which neither asks nor shares a connection."""
     if container.address is None:
@@ -84,9 +119,17 @@ def ssh_command(
     alias = known_hosts.alias(endpoint.label, naming.from_instance(container.name))
     alone = ["-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-T"] if batch else []
     identity = str(key_path(config, key)).replace("%", "%%")
-    return ["ssh", *alone, "-i", identity, *_arguments(alias), f"{login_user(config, user)}@{container.address}"]
+    return ["ssh", *alone, "-i", identity, *_arguments(alias), *_proxy(through), f"{login_user(config, user)}@{container.address}"]
 
 
-def ssh_line(container: Container, config: Config, endpoint: Endpoint, *, user: str | None = None, key: str | None = None) -> str:
+def ssh_line(
+    container: Container,
+    config: Config,
+    endpoint: Endpoint,
+    *,
+    user: str | None = None,
+    key: str | None = None,
+    through: Sequence[str] = (),
+) -> str:
     """The command as a person types it; what to run there can be written behind it."""
-    return shlex.join(ssh_command(container, config, endpoint, user=user, key=key))
+    return shlex.join(ssh_command(container, config, endpoint, user=user, key=key, through=through))

@@ -22,6 +22,7 @@ from .apply import Watch, settled
 from .context import Context
 from .errors import CoreError, Foreign
 from .front import Spec
+from .gateway import Ways
 from .plan import is_ours
 from .wait import Lookout
 
@@ -60,7 +61,8 @@ class _Run:
         self.key = key
         self.timeout = timeout
         self.concurrency = concurrency
-        self.lookout = Lookout(driver)
+        self.ways = Ways(driver, ctx.config, ctx.endpoint, key=key)
+        self.lookout = Lookout(driver, self.ways.door)
         self.cancelled = threading.Event()
         self.diffs: dict[str, dict[str, Any]] = {}
 
@@ -118,11 +120,12 @@ class _Run:
         if pinned is None or container.address is None:
             return None
         watch.doing("logging in")
-        login = ssh_login.persist(self._command(container), self.recipe.probe(), container.address, BOOT_PATIENCE, watch)
+        login = ssh_login.persist(self._command(container), self.recipe.probe(), self.ways.door(container), BOOT_PATIENCE, watch)
         return read_probe(self.recipe, login.output) if login.ok else None
 
     def _command(self, container: Container) -> list[str]:
-        return ssh.ssh_command(container, self.ctx.config, self.ctx.endpoint, user=self.recipe.user, key=self.key, batch=True)
+        config, endpoint, through = self.ctx.config, self.ctx.endpoint, self.ways.to(container)
+        return ssh.ssh_command(container, config, endpoint, user=self.recipe.user, key=self.key, batch=True, through=through)
 
     def _predict(self, name: str, pinned: str | None, watch: Watch) -> _Outcome:
         """Check mode: a container that is to be made or started earlier in the play is not there yet, and that is fine."""
@@ -190,7 +193,7 @@ class _Run:
         if container.address is None:
             raise AssertionError("a container without an address came this far")
         watch.doing("logging in")
-        login = ssh_login.persist(self._command(container), self.recipe.probe(), container.address, LOGIN_TIMEOUT, watch)
+        login = ssh_login.persist(self._command(container), self.recipe.probe(), self.ways.door(container), LOGIN_TIMEOUT, watch)
         if login.ok and read_probe(self.recipe, login.output) is not None:
             return
         whom = f"{self.recipe.user}@{container.address}"
@@ -233,8 +236,9 @@ class _Run:
             "hostvars": {},
         }
         if container is not None and container.address is not None:
-            entry["ssh"] = ssh.ssh_line(container, ctx.config, ctx.endpoint, user=self.recipe.user, key=self.key)
-            entry["hostvars"] = ssh.connection_vars(container, ctx.config, ctx.endpoint, user=self.recipe.user, key=self.key)
+            how: dict[str, Any] = {"user": self.recipe.user, "key": self.key, "through": self.ways.to(container)}
+            entry["ssh"] = ssh.ssh_line(container, ctx.config, ctx.endpoint, **how)
+            entry["hostvars"] = ssh.connection_vars(container, ctx.config, ctx.endpoint, **how)
             if outcome.facts.python:
                 entry["hostvars"]["ansible_python_interpreter"] = outcome.facts.python
         return entry

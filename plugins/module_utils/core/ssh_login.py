@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .apply import Watch
 from .errors import CoreError
-from .knock import SSH_PORT, Door, Knocker
+from .knock import Door, Knocker
 
 CONNECT_TIMEOUT = 10
 COMMAND_TIMEOUT = 40.0
@@ -52,12 +52,12 @@ def attempt(command: Sequence[str], remote: str, timeout: float = COMMAND_TIMEOU
     return Login(done.returncode, done.stdout, done.stderr.strip())
 
 
-def persist(command: Sequence[str], remote: str, address: str, patience: float, watch: Watch, port: int = SSH_PORT) -> Login:
+def persist(command: Sequence[str], remote: str, where: Door | str, patience: float, watch: Watch) -> Login:
     """The same, again as soon as somebody listens there: a server that has just been told to start may not do so yet.
 
     Any other failure stays one, however often it is tried.
     """
-    door = Door(address, port)
+    door = Door(where) if isinstance(where, str) else where
     end = time.monotonic() + patience
     listened = False
     while True:

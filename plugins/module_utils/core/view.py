@@ -34,6 +34,8 @@ def view(container: Container | None) -> dict[str, Any]:
         "environment": marker.without(container.environment),
         "autostart": container.autostart,
         "network": show_nic(container.nic),
+        "inside": None if container.inside is None else container.inside.parent,
+        "via": mark.via,
         "owner": mark.owner,
         "expires": expiry.shown(mark.expires),
     }
@@ -57,6 +59,8 @@ def view_spec(spec: ContainerSpec, started: bool) -> dict[str, Any]:
         "environment": marker.without(spec.environment),
         "autostart": spec.autostart,
         "network": show_nic(spec.nic),
+        "inside": None if spec.inside is None else spec.inside.parent,
+        "via": mark.via,
         "owner": mark.owner,
         "expires": expiry.shown(mark.expires),
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..nas.driver import Container, Driver
@@ -48,20 +48,25 @@ class _Wish:
     end: float
     container: Container | None = None
     outcome: Container | Exception | None = None
+    way: Door | None = None
+    obstacle: str | None = None  # why nobody can knock there yet
 
     @property
     def door(self) -> Door | None:
         """Where its SSH server is to answer."""
-        if self.what != "ssh" or self.outcome is not None or self.container is None or self.container.address is None:
-            return None
-        return Door(self.container.address, self.port)
+        return self.way if self.what == "ssh" and self.outcome is None else None
+
+
+def _direct(container: Container, port: int) -> Door:
+    return Door(str(container.address), port)
 
 
 class Lookout:
     """One a task. Each thread waits for its own container; whichever of them is there first looks for all, until it has what it wants."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, door_of: Callable[[Container, int], Door] = _direct) -> None:
         self._driver = driver
+        self._door_of = door_of
         self._news = threading.Condition()
         self._wishes: list[_Wish] = []
         self._led = False
@@ -163,7 +168,7 @@ class Lookout:
 
     def _judge(self, wish: _Wish, container: Container | None) -> None:
         had_address = wish.container is not None and wish.container.address is not None
-        wish.container = container
+        wish.container, wish.way, wish.obstacle = container, None, None
         if container is None:
             self._settle(wish, CoreError(f"{wish.instance}: it vanished while we waited for {wish.what}"))
         elif container.stopped:
@@ -174,6 +179,12 @@ class Lookout:
         elif wish.what == "address":
             self._settle(wish, container)
         else:
+            try:
+                wish.way = self._door_of(container, wish.port)
+            except CoreError as error:  # its gateway may be on its way
+                wish.obstacle = error.message
+                wish.watch.doing("waiting for its gateway")
+                return
             wish.watch.doing(f"waiting for SSH at {container.address}")
             if not had_address:
                 wish.end = max(wish.end, time.monotonic() + _LEAST_FOR_SSH)
@@ -203,6 +214,8 @@ def _twin(error: Exception) -> Exception:
 
 def _timeout_text(wish: _Wish, container: Container, refusal: str | None) -> str:
     text = f"{wish.instance}: waited {wish.timeout:.0f} s for {wish.what}, "
+    if wish.obstacle is not None:
+        return text + wish.obstacle
     if refusal is None:
         text += f"it has no address; its status is {container.status}"
         if container.nic is not None:

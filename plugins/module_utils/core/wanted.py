@@ -69,6 +69,8 @@ class Basis(Protocol):
     def autostart(self) -> bool: ...
     @property
     def nic(self) -> Nic | None: ...
+    @property
+    def inside(self) -> Nic | None: ...
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Defaults:
     memory: int | None = None
     pool: str | None = None
     nic: Nic | None = None
+    inside: Nic | None = None
     autostart: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -99,6 +102,8 @@ class Wanted:
     environment: Mapping[str, str] | None = None
     autostart: bool | None = None
     nic: Nic | None = None
+    inside: Nic | None = None
+    via: str | None = None  # the gateway; `nic` is then on its bridge
     owner: str | None = None
     expires: str | None = None  # as in expiry.duration
     scrub: str | None = None  # as in the mark, but written out: all categories are all of their names
@@ -148,6 +153,7 @@ class Wanted:
             source=source,
             image=None if source is not None else self.image or mark.image,
             owner=self.owner or mark.owner,
+            via=self._via(mark),
             expires=self.expires or mark.lasts,
             scrub=mark.scrub if self.scrub is None and source is not None else self.scrub,
         )
@@ -168,10 +174,12 @@ class Wanted:
             )
         basis = replace(current or source, pool=source.pool)
         if current is None:
-            basis = replace(basis, autostart=self.defaults.autostart)
+            # Of a gateway's cards its clone has the first: nobody else is to be on the bridge of the other one.
+            basis = replace(basis, autostart=self.defaults.autostart, inside=None)
         named = self.origin.mark.image
         # The very image that the source was made of is the one that the appliance need not fetch, as long as it keeps it.
-        spec = self._spec(basis, source.base_image or named or self.defaults.image, self._mark(named))
+        mark = replace(self._mark(named), via=self._via(self.origin.mark) if current is None else self.via)
+        spec = self._spec(basis, source.base_image or named or self.defaults.image, mark)
         return replace(spec, image_name=named or self.defaults.image)
 
     def _spec(self, basis: Basis, image: str, mark: marker.Marker) -> ContainerSpec:
@@ -185,7 +193,12 @@ class Wanted:
             environment=marker.with_marker(environment, mark),
             autostart=basis.autostart if self.autostart is None else self.autostart,
             nic=self.nic or basis.nic,
+            inside=self.inside or basis.inside,
         )
+
+    def _via(self, mark: marker.Marker) -> str | None:
+        """With the network card of another container its gateway comes along."""
+        return self.via or (mark.via if self.nic is None else None)
 
     def _mark(self, image: str | None) -> marker.Marker:
         return marker.Marker(
@@ -194,6 +207,7 @@ class Wanted:
             id=self.id,
             name=self.instance,
             source=None if self.source is None else self.source.text,
+            via=self.via,
             scrub=None if self.source is None else self.scrub,
             **self.expiry(),
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ..nas.driver import Nic
+from ..nas.driver import INSIDE, Nic
 from . import expiry, naming, units
 from .context import Context
 from .errors import CoreError, Invalid
@@ -37,6 +37,8 @@ def from_context(ctx: Context) -> list[Wanted]:
     if stop_timeout == 0 and not params["force"]:
         raise Invalid("stop_timeout", 0, "without force it takes at least one second")
     nic = nic_of({key: params.get(key) for key in ("network", "nic_type", "parent")})
+    inside = inside_of(params.get("inside"))
+    via = via_of(params.get("via"), names)
     defaults = defaults_of(ctx)
     now = int(time.time())
     return [
@@ -45,6 +47,8 @@ def from_context(ctx: Context) -> list[Wanted]:
             state=params["state"],
             defaults=defaults,
             nic=nic,
+            inside=inside,
+            via=via,
             create=params["create"],
             new=params["new"],
             adopt=params["adopt"],
@@ -180,3 +184,18 @@ def nic_of(wish: Mapping[str, Any], prefix: str = "") -> Nic | None:
     if kind not in ("macvlan", "bridged"):
         raise Invalid(f"{prefix}nic_type", kind, "allowed are macvlan and bridged")
     return Nic(nic_type=kind, parent=None if parent is None else str(parent))
+
+
+def inside_of(parent: Any) -> Nic | None:
+    """A gateway's second card."""
+    return None if is_unset(parent) else Nic(nic_type="bridged", parent=str(parent), name=INSIDE)
+
+
+def via_of(value: Any, names: list[str]) -> str | None:
+    """The gateway's name, checked; where its bridge is has to be looked up."""
+    if is_unset(value):
+        return None
+    name = naming.check(str(value).strip())
+    if name in names:
+        raise Invalid("via", name, f"{name} cannot be behind itself")
+    return name

@@ -19,10 +19,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import egress_places as places
+from .egress_inside import bring_up, is_touched, problems
 from .egress_look import table
-from .egress_machine import Failed, Machine, digest, end_of
+from .egress_machine import Failed, Machine, digest, end_of, fingerprint
 from .egress_packages import install
-from .egress_rights import end_sessions, revoke
+from .egress_proxy import old_workers, workers
+from .egress_rights import end_sessions, powers, revoke, takes
 
 _RULES = (places.RULES, places.LOCKDOWN)
 _RESOLVER_SETTINGS = ("dns-front.conf", "dns-back.conf")
@@ -30,16 +32,20 @@ _RESOLVER_LISTS = ("dns-front.servers", "dns-back.servers", "dns.hosts")
 _PROXY = ("haproxy.cfg", "exact.lst", "suffix.lst", "denied.lst", "denied-suffix.lst", "tcp.map")
 # How long a new worker of the proxy may take until it serves.
 _WORKER = 8.0
-_NOT_YET = "This container's egress policy is being put in force. Try again in a moment.\n"
 
 
 @contextlib.contextmanager
 def alone(machine: Machine) -> Iterator[None]:
     """One change at a time."""
     os.makedirs(os.path.dirname(machine.path(places.LOCK)), exist_ok=True)
-    with open(machine.path(places.LOCK), "a", encoding="ascii") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    # The services read what is made here, whatever root's own habits are.
+    before = os.umask(0o022)
+    try:
+        with open(machine.path(places.LOCK), "a", encoding="ascii") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+    finally:
+        os.umask(before)
 
 
 def is_stale(machine: Machine, request: dict[str, Any]) -> bool:
@@ -78,21 +84,22 @@ class _Restriction:
             self._place(self.files)
             self.machine.systemctl("daemon-reload")
             self._load()
+            bring_up(self.machine, self.request["policy"])
             self._resolver()
             self._start(places.SERVICES)
             self._reload_ssh()
             self._finish()
         except Failed as error:
             return self._failed(error)
-        except OSError as error:
-            return self._failed(Failed(f"{error.filename}: {error.strerror}"))
+        except (OSError, LookupError, ValueError) as error:
+            return self._failed(Failed(str(error)))
         return {"steps": self.steps}
 
     def _lock_next_boot(self) -> None:
         """Cut off from here on, the container comes up locked."""
         machine = self.machine
         machine.write_json(places.POLICY, self.request["policy"])
-        first = [places.LOCKDOWN, places.LOAD, places.UNITS + "/" + places.FIREWALL]
+        first = [places.LOCKDOWN, places.LOAD, places.NETWORKD, places.UNITS + "/" + places.FIREWALL]
         first += [name for name in self.files if name in places.drop_ins()]
         self._place({name: self.files[name] for name in first})
         machine.systemctl("daemon-reload")
@@ -102,15 +109,24 @@ class _Restriction:
         """Nobody but root gets in, and what runs as the user ends: it could still gain privileges, and reach everything."""
         machine = self.machine
         previous = machine.read_json(places.PREVIOUS)
-        if previous is None:
-            previous = {"resolv": _resolv(machine), "rights": {}, **_services_before(machine)}
+        if not previous or "rights" not in previous:
+            previous = {"resolv": _resolv(machine), "rights": {}, "sudo": _own_sudo(machine), **_services_before(machine)}
             machine.write_json(places.PREVIOUS, previous, 0o600)
-        machine.write(places.NOLOGIN, _NOT_YET)
+        machine.write(places.NOLOGIN, places.NOT_YET)
         end_sessions(machine, self.user)
-        taken = revoke(machine, self.user)
-        if not previous["rights"] or taken["files"] or taken["groups"]:
-            previous["rights"] = taken
+        # What is to be taken is known before it is taken, and adds to what was taken before.
+        taken, before = takes(machine, self.user), previous["rights"]
+        if not before or taken["files"] or taken["groups"]:
+            previous["rights"] = {
+                "files": {**taken["files"], **before.get("files", {})},
+                "groups": sorted({*before.get("groups", []), *taken["groups"]}),
+                "existed": before.get("existed", taken["existed"]),
+            }
             machine.write_json(places.PREVIOUS, previous, 0o600)
+        revoke(machine, self.user)
+        left = powers(machine, self.user)
+        if left:
+            raise Failed(f"{self.user} can still become root: {', '.join(left)}")
 
     def _accounts(self) -> None:
         self._place({places.SYSUSERS: self.files[places.SYSUSERS]})
@@ -125,7 +141,10 @@ class _Restriction:
 
     def _load(self) -> None:
         # Not by starting the unit alone: one that was started at the last boot would not load anything.
-        self.machine.run(places.LOAD)
+        _status, said = self.machine.run(places.LOAD)
+        # It locks, and says so by its words alone, for at a boot a locked container has to have its network.
+        if self.machine.run("nft", "list", "chain", *places.TABLE, "steer", check=False)[0] != 0:
+            raise Failed("the rules of the policy cannot be loaded", said)
         self.machine.systemctl("start", places.FIREWALL)
         self.steps.append("rules")
 
@@ -157,7 +176,10 @@ class _Restriction:
         machine = self.machine
         machine.run("sshd", "-t")
         for unit in ("ssh.service", "cron.service", "atd.service"):
-            if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0:
+            status = machine.systemctl("-q", "is-active", unit, check=False)[0]
+            if status not in (0, 3, 4):  # 3: it does not run, 4: there is none
+                raise Failed(f"whether {unit} runs is not known")
+            if status == 0:
                 machine.systemctl("restart", unit)
         self.steps.append("logins")
 
@@ -177,14 +199,22 @@ class _Restriction:
                 "log": end_of(error.log),
             }
         try:
+            # Cut off from here on, the next run has to tell everybody of what may not have been told.
+            state = machine.read_json(places.STATE) or {}
+            wanted = {
+                name: fingerprint(file["content"].encode("utf-8", "surrogateescape"), int(file["mode"], 8))
+                for name, file in self.files.items()
+            }
+            told = {name: mark for name, mark in state.get("files", {}).items() if wanted.get(name) == mark}
+            machine.write_json(places.STATE, {**state, "files": {**dict.fromkeys(wanted, ""), **told}})
             self._place(self.files)
-            changed = {name for name in self.files if machine.fingerprint(name) != before[name]}
+            changed = {name for name in self.files if name not in told or machine.fingerprint(name) != before[name]}
             self._activate(changed)
             self._finish()
         except Failed as error:
             return self._failed(error)
-        except OSError as error:
-            return self._failed(Failed(f"{error.filename}: {error.strerror}"))
+        except (OSError, LookupError, ValueError) as error:
+            return self._failed(Failed(str(error)))
         return {"steps": self.steps}
 
     def _activate(self, changed: set[str]) -> None:
@@ -192,21 +222,29 @@ class _Restriction:
         state = machine.read_json(places.STATE) or {}
         if any(name.startswith(places.UNITS) for name in changed):
             machine.systemctl("daemon-reload")
-        if machine.read(places.NOLOGIN) == _NOT_YET or revoked(machine, self.user):
+        if machine.read(places.NOLOGIN) == places.NOT_YET or powers(machine, self.user):
             self._close_logins()
             self.steps.append("rights")
         if places.RULES in changed or places.LOAD in changed or table(machine) != state.get("table"):
             self._load()
+        if is_touched(changed) or problems(machine, self.request["policy"]):
+            bring_up(machine, self.request["policy"])
+            self.steps.append("inside")
         if machine.read(places.RESOLV) != self.request["resolv"]:
             self._resolver()
             self.steps.append("resolver")
         self._activate_resolver(_names(changed))
         self._activate_proxy(_names(changed))
-        dead = [unit for unit in places.SERVICES[1:] if machine.systemctl("-q", "is-active", unit, check=False)[0] != 0]
+        self._cut()
+        dead = [unit for unit in places.SERVICES if machine.systemctl("-q", "is-active", unit, check=False)[0] != 0]
         restart = [unit for unit, names in _UNITS_OF if names & _names(changed)]
-        if dead or restart or machine.systemctl("-q", "is-enabled", *places.SERVICES, check=False)[0] != 0:
+        # With several it answers for any of them.
+        if any(machine.systemctl("-q", "is-enabled", unit, check=False)[0] != 0 for unit in places.SERVICES):
             machine.systemctl("-q", "enable", *places.SERVICES)
-            self._start(tuple(dict.fromkeys([*dead, *restart])) or places.SERVICES[:1])
+        if places.FIREWALL in dead:
+            machine.systemctl("start", places.FIREWALL)
+        if set(dead + restart) - {places.FIREWALL}:
+            self._start(tuple(dict.fromkeys([*dead, *restart])))
         _status, confined = machine.systemctl("show", "-p", "NoNewPrivileges", "--value", "ssh.service", check=False)
         ssh = {"10-egress.conf"} & _names(changed) or any("/ssh.service.d/" in name for name in changed)
         if ssh or confined.strip() != "yes":
@@ -225,30 +263,29 @@ class _Restriction:
         """Connections that are running go on with the worker that has them, unless they are to be cut."""
         if "egress-proxy.service" in names:
             self.machine.systemctl("restart", places.PROXY)
-        elif names & set(_PROXY) or self.request["cut"]:
+        elif names & set(_PROXY):
             self._reload_proxy()
         else:
             return
         self.steps.append("proxy")
 
+    def _cut(self) -> None:
+        """The connections that an older worker has were made under an older policy."""
+        old = old_workers(self.machine) if self.request["cut"] else []
+        for pid in old:
+            self.machine.run("kill", "-TERM", pid, check=False)
+        if old:
+            self.steps.append("cut")
+
     def _reload_proxy(self) -> None:
         machine = self.machine
-        old = self._workers()
+        old = set(workers(machine))
         machine.systemctl("reload-or-restart", places.PROXY)
         end = time.monotonic() + _WORKER
-        while not self._workers() - old:
+        while not set(workers(machine)) - old:
             if time.monotonic() > end:
                 raise Failed(f"the proxy has not taken its new lists within {int(_WORKER)} s")
             time.sleep(0.02)
-        if self.request["cut"]:
-            for pid in old:
-                machine.run("kill", "-TERM", pid, check=False)
-            self.steps.append("cut")
-
-    def _workers(self) -> set[str]:
-        _status, main = self.machine.systemctl("show", "-p", "MainPID", "--value", places.PROXY)
-        _status, said = self.machine.run("pgrep", "-P", main.strip() or "0", "-x", "haproxy", check=False)
-        return set(said.split())
 
     # Both
 
@@ -287,20 +324,21 @@ class _Restriction:
         machine = self.machine
         for name in self.request["gone"]:
             machine.remove(name)
+        if machine.read(places.NOLOGIN) == places.NOT_YET:
+            machine.remove(places.NOLOGIN)
         machine.write_json(places.POLICY, self.request["policy"])
         names = [name for name in self.files if name != places.POLICY]
         machine.write_json(places.STATE, {"files": {name: machine.fingerprint(name) for name in names}, "table": table(machine)})
-        if machine.read(places.NOLOGIN) == _NOT_YET:
-            machine.remove(places.NOLOGIN)
 
     def _failed(self, error: Failed) -> dict[str, Any]:
         """Locked is what the container has to be now. How that went is part of the answer."""
         machine = self.machine
-        machine.remove(places.STATE)
         status, said = machine.run(places.LOAD, "lock", check=False)
+        with contextlib.suppress(OSError):
+            machine.remove(places.STATE)
         locked = "the container is locked: nothing goes out, and only root logs in" if status == 0 else "AND THE CONTAINER CANNOT BE LOCKED"
         with contextlib.suppress(OSError):
-            machine.write(places.NOLOGIN, "This container's egress policy could not be put in force.\n")
+            machine.write(places.NOLOGIN, places.NOT_AT_ALL)
         return {
             "steps": self.steps,
             "failed": True,
@@ -323,13 +361,6 @@ def _names(changed: set[str]) -> set[str]:
     return {os.path.basename(name) for name in changed}
 
 
-def revoked(machine: Machine, user: str) -> bool:
-    """Whether there is something to revoke."""
-    from .egress_rights import groups_of, powers
-
-    return bool(powers(machine, user, groups_of(user)))
-
-
 def _resolv(machine: Machine) -> dict[str, str]:
     path = machine.path(places.RESOLV)
     if os.path.islink(path):
@@ -338,6 +369,17 @@ def _resolv(machine: Machine) -> dict[str, str]:
 
 
 def _services_before(machine: Machine) -> dict[str, list[str]]:
-    """Which of the services that make room for ours are enabled, and which run."""
-    enabled = [unit for unit in places.MASKED if machine.systemctl("-q", "is-enabled", unit, check=False)[0] == 0]
-    return {"enabled": enabled, "active": [unit for unit in enabled if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0]}
+    """Which of the services that make room for ours are enabled, which of them run, and which somebody has masked."""
+    states = {unit: machine.systemctl("is-enabled", unit, check=False)[1].strip() for unit in places.MASKED}
+    enabled = [unit for unit, state in states.items() if state == "enabled"]
+    return {
+        "enabled": enabled,
+        "active": [unit for unit in enabled if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0],
+        "masked": [unit for unit, state in states.items() if state == "masked"],
+    }
+
+
+def _own_sudo(machine: Machine) -> str | None:
+    """Somebody's own program in the place of our stand-in."""
+    text = machine.read(places.SUDO)
+    return None if text is None or "egress-request.socket" in text else text

@@ -12,7 +12,7 @@ import calendar
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import egress_places as places
@@ -20,13 +20,15 @@ from .egress_machine import Machine
 
 _MOST = 20000
 _NAME = re.compile(r"[a-z0-9._-]{1,253}")
-_STAMP = re.compile(r"([A-Z][a-z]{2}) +(\d+) (\d\d):(\d\d):(\d\d) ")
+_STAMP = re.compile(r"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) ")
 _MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _PROXY = re.compile(r"ts=(\d{1,12}) proxy=(tls|http|tcp) .*?name=(\S*) orig=(\S*) .*verdict=([a-z-]+)(?: |$)")
-_QUESTION = re.compile(r"dnsmasq\[\d+\]: \d+ \S+ config (\S+) is NXDOMAIN$")
-_QUERY = re.compile(r"dnsmasq\[\d+\]: \d+ \S+ query\[(?:A|AAAA)\] (\S+) from ")
-_REPLY = re.compile(r"dnsmasq\[\d+\]: \d+ \S+ (?:reply|cached|forwarded-reply) (\S+) is ([0-9a-fA-F.:]+)$")
+# From the line's beginning: a name may have blanks, and look like the rest of a line.
+_DNS = r".{15} dnsmasq\[\d+\]: (\d+) \S+ "
+_QUESTION = re.compile(_DNS + r"config (\S+) is NXDOMAIN$")
+_QUERY = re.compile(_DNS + r"query\[(?:A|AAAA)\] (\S+) from \S+$")
+_REPLY = re.compile(_DNS + r"(?:reply|cached|forwarded-reply) \S+ is ([0-9a-fA-F.:]+)$")
 _PACKET = re.compile(r"egress-(deny|learn|fwd|in) .*?DST=(\S+) .*?PROTO=(\S+)(.*)$")
 
 Key = tuple[Any, ...]
@@ -41,8 +43,10 @@ class _Tally:
     def add(self, key: Key, when: int) -> None:
         entry = self.found.get(key)
         if entry is None:
-            if len(self.found) < _MOST:
-                self.found[key] = [1, when, when]
+            self.found[key] = [1, when, when]
+            if len(self.found) > 2 * _MOST:
+                latest = sorted(self.found.items(), key=lambda item: -item[1][2])[:_MOST]
+                self.found = dict(latest)
             return
         entry[0] += 1
         entry[1] = min(entry[1], when)
@@ -61,8 +65,8 @@ def denied(machine: Machine) -> list[dict[str, Any]]:
             address, at = _split(port)
             tally.add((name or None, None if name else address, at, protocol, verdict), when)
     for when, line in _lines(machine, "dns.log"):
-        question = _QUESTION.search(line)
-        name = question.group(1).lower() if question else ""
+        question = _QUESTION.match(line)
+        name = question.group(2).lower() if question else ""
         if question and _NAME.fullmatch(name):
             tally.add((name, None, None, "dns", "nxdomain"), when)
     for when, kind, address, protocol, port in _packets(machine):
@@ -73,23 +77,36 @@ def denied(machine: Machine) -> list[dict[str, Any]]:
 
 
 def _is_proof(key: Key) -> bool:
-    """Our own attempts say nothing about the agent."""
-    looked_up = key[3] == "dns" and key[0] in places.PROOF_LOOK_UPS
+    """Our own attempts say nothing about the agent, and neither do programs that look their own host up, as the real sudo does."""
+    looked_up = key[3] == "dns" and key[0] in (*places.PROOF_LOOK_UPS, os.uname().nodename.lower())
     return looked_up or key[0] == places.PROOF_NAME or key[1:3] == (places.PROOF_ADDRESS, places.PROOF_PORT)
 
 
-def learned(machine: Machine) -> list[dict[str, Any]]:
-    """What was let through though it is not listed, as entries that would list it."""
+def learned(machine: Machine, listed: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What was let through though it is not listed, as entries that would list it; without what is `listed` by now."""
     tally = _Tally()
     names = dict(_answers(machine))
     for when, _kind, _protocol, name, port, verdict in _connections(machine):
         if verdict == "learn":
             address, at = _split(port)
-            tally.add(("name", name) if name else ("range", address, at), when)
+            tally.add(("name", name) if _LISTABLE.fullmatch(name) else ("range", address, at), when)
     for when, kind, address, protocol, at in _packets(machine):
         if kind == "learn" and protocol == "tcp" and at:
-            tally.add(("port", names[address], at) if address in names else ("range", address, at), when)
-    return [{"entry": _entry(key), **times} for key, times in tally.latest_first() if all(key)]
+            tally.add(("port", names[address], at) if _LISTABLE.fullmatch(names.get(address, "")) else ("range", address, at), when)
+    wanted = [(key, times) for key, times in tally.latest_first() if all(key) and not _is_listed(key, listed)]
+    return [{"entry": _entry(key), **times} for key, times in wanted]
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_LISTABLE = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)+(?!\d+$|0x[0-9a-f]*$|localhost$){_LABEL}")
+
+
+def _is_listed(key: Key, listed: Sequence[str]) -> bool:
+    entry = _entry(key)
+    if isinstance(entry, dict):
+        return (f"[{entry['cidr']}]:{entry['port']}" if ":" in entry["cidr"] else f"{entry['cidr']}:{entry['port']}") in listed
+    wildcards = tuple(text[1:] for text in listed if text.startswith("*."))
+    return entry in listed or (key[0] == "name" and bool(wildcards) and entry.endswith(wildcards))
 
 
 def _entry(key: Key) -> Any:
@@ -120,18 +137,18 @@ def _packets(machine: Machine) -> Iterator[tuple[int, str, str, str, Any]]:
 
 def _answers(machine: Machine) -> Iterator[tuple[str, str]]:
     """Which name an address was given for, the latest last."""
-    asked = ""
+    asked: dict[str, str] = {}
     for _when, line in _lines(machine, "dns.log"):
-        query, reply = _QUERY.search(line), _REPLY.search(line)
+        query, reply = _QUERY.match(line), _REPLY.match(line)
         if query:
-            asked = query.group(1).lower()
-        elif reply and _NAME.fullmatch(reply.group(1).lower()):
-            yield reply.group(2), asked or reply.group(1).lower()
+            asked[query.group(1)] = query.group(2).lower()
+        elif reply and reply.group(1) in asked:
+            yield reply.group(2), asked[reply.group(1)]
 
 
 def _split(text: str) -> tuple[str, Any]:
     address, _colon, port = text.rpartition(":")
-    return address, int(port) if port.isdigit() else None
+    return address, int(port) if re.fullmatch("[0-9]{1,5}", port) else None
 
 
 def _lines(machine: Machine, name: str, stamped: bool = True) -> Iterator[tuple[int, str]]:

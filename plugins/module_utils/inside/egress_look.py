@@ -19,18 +19,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import egress_places as places
+from .egress_inside import interfaces
+from .egress_inside import problems as inside_problems
 from .egress_machine import Machine, digest
-from .egress_rights import groups_of, powers
+from .egress_proxy import old_workers
+from .egress_rights import powers, unrevokable
 
-_URI = re.compile(r"\bhttps?://[^\s\"'\]>,;]+")
+_URI = re.compile(r"\bhttps?://(?:[^\s\"'/\[\]>,;]*@)?(?:\[[0-9a-fA-F:.]+\])?[^\s\"'\]>,;]*")
 # Seconds for the addresses of the hosts that packages come from.
 _LOOK_UP = 3.0
 _SUPPORTED = {"debian": (12,), "ubuntu": (22,)}
 
 
 def look(machine: Machine, user: str) -> dict[str, Any]:
-    """Everything that a plan needs."""
+    """Everything that a plan needs; `user` is the agent's account where no policy names it."""
     policy = machine.read(places.POLICY)
+    user = str((machine.read_json(places.POLICY) or {}).get("user") or user)
     found: dict[str, Any] = {
         "system": system(machine),
         "user": account(machine, user),
@@ -43,6 +47,8 @@ def look(machine: Machine, user: str) -> dict[str, Any]:
         "resolv": machine.read(places.RESOLV) or "",
         "dnsmasq": dnsmasq_version(machine),
         "table": table(machine),
+        "interfaces": interfaces(machine),
+        "old_workers": old_workers(machine) if policy is not None else [],
     }
     found["drift"] = drift(machine, found)
     return found
@@ -71,16 +77,18 @@ def drift(machine: Machine, found: dict[str, Any]) -> list[str]:
     if not state:
         return ["the policy was never completely put in force"]
     problems = []
-    if found["table"] != state.get("table"):
+    if not found["table"] or found["table"] != state.get("table"):
         problems.append("the rules in the kernel are not those of the policy" if found["table"] else "no rules are loaded")
     different = [name for name, wanted in state.get("files", {}).items() if found["files"].get(name, "") != wanted]
     if different:
         problems.append(f"changed or missing files: {', '.join(different)}")
-    problems += _services(machine)
+    problems += _services(machine) + inside_problems(machine, policy)
     if not found["resolv"].startswith("nameserver 127.0.0.1\n"):
         problems.append(f"{places.RESOLV} does not lead to the resolver of the policy")
     if found["user"]["powers"]:
         problems.append(f"{found['user']['name']} can become root: {', '.join(found['user']['powers'])}")
+    if machine.read(places.NOLOGIN) in (places.NOT_YET, places.NOT_AT_ALL):
+        problems.append("logins are closed, as if the policy were still being put in force")
     if machine.exists(places.LOCKED):
         problems.append("the container is locked, for its rules could not be loaded")
     return problems
@@ -128,7 +136,7 @@ def system(machine: Machine) -> dict[str, Any]:
 
 def multiarch(machine: Machine) -> str:
     """The name of the directory of libraries, such as x86_64-linux-gnu."""
-    for folder in glob.glob(machine.path("/usr/lib/*/security")) + glob.glob(machine.path("/usr/lib/*/ulogd")):
+    for folder in glob.glob(machine.path("/usr/lib/*/ulogd")) + sorted(glob.glob(machine.path("/usr/lib/*/security"))):
         return folder.split("/")[-2]
     return {"aarch64": "aarch64-linux-gnu"}.get(platform.machine(), f"{platform.machine()}-linux-gnu")
 
@@ -145,13 +153,14 @@ def account(machine: Machine, user: str) -> dict[str, Any]:
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
-        return {"name": user, "exists": False, "powers": []}
+        return {"name": user, "exists": False, "powers": [], "unrevokable": []}
     return {
         "name": user,
         "exists": True,
         "uid": entry.pw_uid,
         "group": _group(entry.pw_gid),
-        "powers": powers(machine, user, groups_of(user)),
+        "powers": powers(machine, user),
+        "unrevokable": unrevokable(machine, user),
     }
 
 

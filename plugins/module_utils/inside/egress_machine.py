@@ -128,6 +128,8 @@ class Machine:
             status, said = done.returncode, done.stdout.decode("utf-8", "replace")
         except FileNotFoundError:
             status, said = 127, f"{command[0]} is not installed"
+        except OSError as error:
+            status, said = 126, str(error)
         except subprocess.TimeoutExpired as error:
             status, said = 124, (error.stdout or b"").decode("utf-8", "replace") + f"\n{command[0]} has not ended within {int(timeout)} s"
         if check and status != 0:

@@ -21,7 +21,19 @@ LOAD = PROGRAMS + "/load"
 SUDO = "/usr/local/bin/sudo"
 RESOLV = "/etc/resolv.conf"
 SYSUSERS = "/etc/sysusers.d/egress.conf"
-NOLOGIN = "/run/nologin"
+NETWORKD = "/etc/systemd/networkd.conf.d/egress.conf"
+# Of a gateway: its inside, that it forwards nothing, and which addresses it has given away.
+INSIDE_NETWORK = "/etc/systemd/network/05-egress.network"
+SYSCTL = "/etc/sysctl.d/99-egress.conf"
+DHCP = "egress-dhcp.service"
+DHCP_SETTINGS = SETTINGS + "/dhcp.json"
+DHCP_PROGRAM = PROGRAMS + "/dhcp"
+LEASES = "/var/lib/egress-dns"
+# Whoever is not root is turned away while it is there, at the next boot too.
+NOLOGIN = "/etc/nologin"
+# What is in it: whoever logs in meanwhile is told this.
+NOT_YET = "This container's egress policy is being put in force. Try again in a moment.\n"
+NOT_AT_ALL = "This container's egress policy could not be put in force.\n"
 LOCK = "/run/pixels-egress.lock"
 # There while routing rules lock the container, for want of others.
 LOCKED = "/run/egress-locked"
@@ -89,6 +101,7 @@ PACKAGES = {
     "/usr/sbin/ulogd": "ulogd2",
     "/usr/sbin/logrotate": "logrotate",
     "/usr/sbin/ip": "iproute2",
+    "/usr/bin/pkill": "procps",
 }
 
 # Membership in one of these is as good as root, or shows what only root should see.
@@ -117,6 +130,9 @@ POWERFUL_GROUPS = frozenset(
 
 SYSTEM_FILES = (
     SYSUSERS,
+    NETWORKD,
+    INSIDE_NETWORK,
+    SYSCTL,
     "/etc/ssh/sshd_config.d/10-egress.conf",
     "/etc/dhcp/dhclient-enter-hooks.d/egress",
     "/etc/NetworkManager/conf.d/egress.conf",
@@ -130,4 +146,4 @@ def drop_ins() -> list[str]:
 
 def outside_files() -> list[str]:
     """All of our files that do not lie in a directory of our own."""
-    return [f"{UNITS}/{unit}" for unit in UNIT_FILES] + drop_ins() + list(SYSTEM_FILES)
+    return [f"{UNITS}/{unit}" for unit in (*UNIT_FILES, DHCP)] + drop_ins() + list(SYSTEM_FILES)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import egress_places as places
+from .egress_look import package_hosts
 from .egress_machine import Machine
 
 _NOWHERE = places.PROOF_ADDRESS
@@ -46,6 +47,19 @@ def prove(machine: Machine, names: Sequence[str] | None = None) -> list[dict[str
     if listed:
         checks.append(lambda: _listed(listed))
     return [_told(check) for check in _side_by_side(checks)]
+
+
+def prove_behind(machine: Machine, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The same behind a gateway, for whoever asks: what is refused there is refused to root as well."""
+    listed = list(names) if names is not None else _mirrors(machine)
+    checks: list[Callable[[], Check]] = [_tls_refused, _tcp_refused, _some_name_refused, _resolver_refused]
+    if listed:
+        checks.append(lambda: _listed(listed))
+    return [_told(check) for check in _side_by_side(checks)]
+
+
+def _mirrors(machine: Machine) -> list[str]:
+    return [entry["host"] for entry in package_hosts(machine) if entry["role"] == "mirror"][:_MOST_NAMES]
 
 
 def candidates(machine: Machine, policy: dict[str, Any]) -> list[str]:
@@ -165,7 +179,16 @@ def _at_once(title: str, began: float, error: OSError) -> Check:
 
 def _name_refused(machine: Machine) -> Check:
     """A name that there is: an open container would look it up."""
-    name = _existing(machine)
+    return _lookup_refused(_existing(machine))
+
+
+def _some_name_refused() -> Check:
+    """The gateway's list is not known here, but it has hardly all of these."""
+    found = [_lookup_refused(name) for name in places.PROOF_LOOK_UPS]
+    return next((check for check in found if check[1]), found[0])
+
+
+def _lookup_refused(name: str) -> Check:
     title = "an unlisted name is not looked up"
     began = time.monotonic()
     try:

@@ -39,7 +39,10 @@ def _release(machine: Machine, user: str) -> None:
         machine.remove(name)
         _remove_empty(machine, os.path.dirname(name))
     machine.systemctl("daemon-reload")
-    machine.systemctl("-q", "disable", "--now", *reversed(places.SERVICES), check=False)
+    # One that is missing would keep the others from it.
+    for unit in reversed(places.SERVICES):
+        machine.systemctl("-q", "stop", unit, check=False)
+        machine.systemctl("-q", "disable", unit, check=False)
     if machine.exists(places.LOCKED):
         machine.run(places.LOAD, "unlock")
     _resolver(machine, previous)
@@ -57,21 +60,26 @@ def _release(machine: Machine, user: str) -> None:
         status, log = machine.run("userdel", account, check=False)
         if status not in (0, 6):  # 6: there is none
             raise Failed(f"the account {account} cannot be removed", log)
+    if previous.get("sudo") is not None:
+        machine.write(places.SUDO, previous["sudo"], 0o755)
     restore(machine, str(policy.get("user") or user), previous.get("rights") or {})
-    machine.remove(places.NOLOGIN)
-    for folder in (places.PROGRAMS, places.LOGS, "/run/egress", "/run/egress-proxy"):
+    if machine.read(places.NOLOGIN) in (places.NOT_YET, places.NOT_AT_ALL):
+        machine.remove(places.NOLOGIN)
+    for folder in (places.PROGRAMS, places.LOGS, places.LEASES, "/run/egress", "/run/egress-proxy"):
         shutil.rmtree(machine.path(folder), ignore_errors=True)
     for name in machine.listed(places.SETTINGS):
         if name != places.POLICY:
             machine.remove(name)
     machine.remove(places.POLICY)
-    os.rmdir(machine.path(places.SETTINGS))
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(machine.path(places.SETTINGS))
 
 
 def _resolver(machine: Machine, previous: dict[str, Any]) -> None:
-    machine.systemctl("-q", "unmask", *places.MASKED)
+    ours = [unit for unit in places.MASKED if unit not in previous.get("masked", ())]
+    machine.systemctl("-q", "unmask", *ours)
     # Their packages stay, and at the next boot they would start, with settings that nobody has made.
-    for unit in places.MASKED:
+    for unit in ours:
         if unit in previous.get("enabled", ()):
             machine.systemctl("-q", "enable", unit, check=False)
         elif _is_there(machine, unit):

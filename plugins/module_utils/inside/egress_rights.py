@@ -33,34 +33,67 @@ def _grants(line: str, user: str) -> bool:
     return bool(words) and words[0] in (user, "ALL") and "=" in line
 
 
-def powers(machine: Machine, user: str, groups: list[str]) -> list[str]:
+def powers(machine: Machine, user: str) -> list[str]:
     """In words; empty for a user without any."""
     found = [
         f"{name} of sudo" for name in _sudoers(machine) if any(_grants(line, user) for line in (machine.read(name) or "").splitlines())
     ]
-    return found + [f"group {group}" for group in groups if group in places.POWERFUL_GROUPS]
+    found += [f"group {group}" for group in groups_of(user) if group in places.POWERFUL_GROUPS]
+    return found + unrevokable(machine, user)
 
 
-def revoke(machine: Machine, user: str) -> dict[str, Any]:
-    """Take them away; what was taken comes back, for `restore`."""
-    taken: dict[str, Any] = {"files": {}, "groups": [], "existed": _exists(user)}
-    for name in _sudoers(machine):
-        text = machine.read(name)
-        if text is None or not any(_grants(line, user) for line in text.splitlines()):
-            continue
-        if name == "/etc/sudoers":
-            raise Failed(f"/etc/sudoers itself gives {user} rights; move that line into a file of /etc/sudoers.d")
+def unrevokable(machine: Machine, user: str) -> list[str]:
+    """What `revoke` cannot take away: that is the operator's to mend."""
+    found = []
+    if any(_grants(line, user) for line in (machine.read("/etc/sudoers") or "").splitlines()):
+        found.append("a line in /etc/sudoers itself")
+    if primary_group(user) in places.POWERFUL_GROUPS and user != "root":
+        found.append(f"primary group {primary_group(user)}")
+    if not found and not _known_ways(machine, user) and _sudo_says(machine, user):
+        found.append(f"what `sudo -l -U {user}` lists")
+    return found
+
+
+def _known_ways(machine: Machine, user: str) -> bool:
+    lines = [line for name in _sudoers(machine) for line in (machine.read(name) or "").splitlines()]
+    return any(_grants(line, user) for line in lines) or bool(set(groups_of(user)) & places.POWERFUL_GROUPS)
+
+
+def _sudo_says(machine: Machine, user: str) -> bool:
+    """Aliases, numbers, other groups: sudo itself knows best what its files say."""
+    if not machine.exists("/usr/bin/sudo"):
+        return False
+    _status, said = machine.run("/usr/bin/sudo", "-n", "-l", "-U", user, check=False, timeout=20.0)
+    return "may run the following" in said
+
+
+def primary_group(user: str) -> str:
+    try:
+        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+    except KeyError:
+        return ""
+
+
+def takes(machine: Machine, user: str) -> dict[str, Any]:
+    """What `revoke` would take."""
+    texts = {name: machine.read(name) or "" for name in _sudoers(machine)}
+    files = {name: text for name, text in texts.items() if any(_grants(line, user) for line in text.splitlines())}
+    if "/etc/sudoers" in files:
+        raise Failed(f"/etc/sudoers itself gives {user} rights; move that line into a file of /etc/sudoers.d")
+    return {"files": files, "groups": [group for group in groups_of(user) if group in places.POWERFUL_GROUPS], "existed": _exists(user)}
+
+
+def revoke(machine: Machine, user: str) -> None:
+    """Take them away."""
+    taken = takes(machine, user)
+    for name, text in taken["files"].items():
         rest = [line for line in text.splitlines() if not _grants(line, user)]
-        taken["files"][name] = text
         if any(line.strip() and not line.lstrip().startswith("#") for line in rest):
             machine.write(name, "\n".join(rest) + "\n", 0o440)
         else:
             machine.remove(name)
-    for group in groups_of(user):
-        if group in places.POWERFUL_GROUPS:
-            machine.run("gpasswd", "-d", user, group)
-            taken["groups"].append(group)
-    return taken
+    for group in taken["groups"]:
+        machine.run("gpasswd", "-d", user, group)
 
 
 def restore(machine: Machine, user: str, taken: dict[str, Any]) -> None:
@@ -68,7 +101,7 @@ def restore(machine: Machine, user: str, taken: dict[str, Any]) -> None:
     if not _exists(user):
         return
     files = dict(taken.get("files") or {})
-    if not taken.get("existed"):
+    if taken.get("existed") is False:
         files[_OWN] = f"{user} ALL=(ALL:ALL) NOPASSWD: ALL\n"
     for name, text in files.items():
         machine.write(name, text, 0o440)

@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from .driver import Address
+from .driver import INSIDE, Address
 
 # What Docker gives its first bridge; used only where the appliance does not show interface names to us.
 _DOCKER = ipaddress.ip_network("172.17.0.0/16")
@@ -49,20 +49,22 @@ def from_aliases(aliases: Iterable[Mapping[str, Any]]) -> tuple[Address, ...]:
 def card_interfaces(raw: Mapping[str, Any]) -> list[str]:
     """The interfaces inside that are, or stand on, the container's own network cards; the first card first.
 
+    The inside card of a gateway is none of these: from outside nobody reaches anything there.
     A card keeps its hardware address where the guest renames it, and lends it to a bridge that the guest puts over it.
     """
     devices = raw.get("expanded_devices") or {}
     config = raw.get("expanded_config") or raw.get("config") or {}
     network = ((raw.get("state") or {}).get("network")) or {}
-    cards = sorted((name for name, device in devices.items() if device.get("type") == "nic"), key=lambda name: (name != "eth0", name))
+    names = [name for name, device in devices.items() if device.get("type") == "nic" and name != INSIDE]
+    cards = sorted(names, key=lambda name: (name != "eth0", name))
     found: list[str] = []
     for card in cards:
         device = devices[card]
         hardware = device.get("hwaddr") or config.get(f"volatile.{card}.hwaddr")
-        names = [device.get("name"), config.get(f"volatile.{card}.name"), card]
+        aliases = [device.get("name"), config.get(f"volatile.{card}.name"), card]
         if hardware:
-            names += [name for name, state in network.items() if (state or {}).get("hwaddr", "").lower() == hardware.lower()]
-        found += [name for name in names if name and name not in found]
+            aliases += [name for name, state in network.items() if (state or {}).get("hwaddr", "").lower() == hardware.lower()]
+        found += [name for name in aliases if name and name not in found]
     return found
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .storage import Storage
 
 __all__ = [
+    "INSIDE",
     "Address",
     "Container",
     "ContainerId",
@@ -63,6 +64,9 @@ class Nic:
     name: str = "eth0"
 
 
+# The device of a gateway's second card. Nobody else calls one so, and the appliance numbers the interface inside: eth1.
+INSIDE = "inside"
+
 # The network that the appliance gives to a container for which nothing was asked.
 DEFAULT_NETWORK = Nic(network="default")
 
@@ -81,6 +85,8 @@ class Container:
     autostart: bool = False
     image: Mapping[str, str | None] = field(default_factory=dict)  # what the image says of itself: os, release, variant, ...
     nic: Nic | None = None  # its first network card; None: the appliance does not show it to us
+    inside: Nic | None = None  # the second card of a gateway
+    cards: int | None = None  # how many network cards it has; None: the appliance does not show it to us
     addresses: tuple[Address, ...] = ()
     address: str | None = None  # the one to connect to
     started_at: str | None = None  # differs after each start; None where the appliance does not tell
@@ -109,6 +115,7 @@ class ContainerSpec:
     environment: Mapping[str, str] = field(default_factory=dict)
     autostart: bool = True  # at the boot of the appliance; whether to start it now is an argument of create
     nic: Nic | None = None  # None: the driver's choice, made by check_spec
+    inside: Nic | None = None  # a second card, on a bridge where nobody else is
     image_name: str | None = None  # for a clone whose `image` is a fingerprint: what to take when the appliance has no such image any more
 
 
@@ -168,7 +175,7 @@ class Driver(Protocol):
         """Stop as above, then start."""
 
     def update(self, container: Container, changes: Mapping[str, Any]) -> None:
-        """Change cpu, memory (MiB), environment (the whole set) or autostart, running or not. None takes a limit away."""
+        """Change cpu, memory (MiB), environment (the whole set), autostart or inside, running or not. None takes a limit away."""
 
     def delete(self, container: Container) -> None:
         """Remove it with its data and its snapshots, running or not; that it was gone already is fine."""

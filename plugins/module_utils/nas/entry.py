@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .address import card_interfaces, choose, from_aliases, from_network
-from .driver import DEFAULT_NETWORK, Container, Nic
+from .driver import DEFAULT_NETWORK, INSIDE, Container, Nic
 
 MIB = 1024 * 1024
 
@@ -37,6 +37,8 @@ def container_of(entry: Mapping[str, Any]) -> Container:
         autostart=bool(entry.get("autostart")),
         image=dict(entry.get("image") or {}),
         nic=None if shown is None else nic_of(shown),
+        inside=None if shown is None else inside_of(shown),
+        cards=None if shown is None else _number_of_cards(shown),
         addresses=addresses,
         # A container that is going down still shows what it had.
         address=address if status == "running" else None,
@@ -49,11 +51,28 @@ def container_of(entry: Mapping[str, Any]) -> Container:
 
 def nic_of(raw: Mapping[str, Any]) -> Nic:
     """The first network card. One that comes from the profile is the appliance's default network."""
-    cards = {name: device for name, device in (raw.get("devices") or {}).items() if device.get("type") == "nic"}
+    cards = {name: device for name, device in _cards(raw.get("devices")).items() if name != INSIDE}
     if not cards:
         return DEFAULT_NETWORK
     name = "eth0" if "eth0" in cards else min(cards)
-    device = cards[name]
+    return _nic(name, cards[name])
+
+
+def inside_of(raw: Mapping[str, Any]) -> Nic | None:
+    """The second card of a gateway."""
+    device = _cards(raw.get("devices")).get(INSIDE)
+    return None if device is None else _nic(INSIDE, device)
+
+
+def _number_of_cards(raw: Mapping[str, Any]) -> int:
+    return len(_cards(raw.get("expanded_devices") or raw.get("devices")))
+
+
+def _cards(devices: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    return {name: device for name, device in (devices or {}).items() if device.get("type") == "nic"}
+
+
+def _nic(name: str, device: Mapping[str, Any]) -> Nic:
     return Nic(nic_type=device.get("nictype"), parent=device.get("parent"), network=device.get("network"), name=name)
 
 

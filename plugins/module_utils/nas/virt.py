@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..rpc.api import Api, OnProgress
 from ..rpc.endpoint import Endpoint
 from ..rpc.errors import ApiError, CallTimeout, JobFailed, NotFound
-from .driver import STOPPED, Container, ContainerSpec, DriverError, Image, NotReady, Refused
+from .driver import STOPPED, Container, ContainerSpec, DriverError, Image, Nic, NotReady, Refused
 from .entry import MIB, container_of
 from .virt_check import SpecCheck
 from .zfs import ZfsStorage
@@ -147,11 +147,10 @@ class VirtDriver:
             payload["storage_pool"] = spec.pool
         if spec.environment:
             payload["environment"] = dict(spec.environment)
-        if spec.nic is not None and spec.nic.nic_type is not None:
-            # Called eth0, it takes the place of the profile's own card. A card by `network` would crash the call: none is sent for it.
-            payload["devices"] = [
-                {"dev_type": "NIC", "name": spec.nic.name, "nic_type": spec.nic.nic_type.upper(), "parent": spec.nic.parent}
-            ]
+        # Called eth0, it takes the place of the profile's own card. A card by `network` would crash the call: none is sent for it.
+        cards = [nic for nic in (spec.nic, spec.inside) if nic is not None and nic.nic_type is not None]
+        if cards:
+            payload["devices"] = [_device(nic) for nic in cards]
         return payload
 
     def _abort_create(self, name: str) -> None:
@@ -213,11 +212,22 @@ class VirtDriver:
 
     def update(self, container: Container, changes: Mapping[str, Any]) -> None:
         payload = dict(changes)
+        inside = payload.pop("inside", None)
+        if inside is not None:
+            self._set_inside(container, inside)
+        if not payload:
+            return
         if payload.get("memory") is not None:
             payload["memory"] = payload["memory"] * MIB
         if "environment" in payload:
             payload["environment"] = dict(payload["environment"] or {})
         self.api.job("virt.instance.update", container.id, payload, timeout=OPERATION_TIMEOUT)
+
+    def _set_inside(self, container: Container, wanted: Nic) -> None:
+        """The second card, put in or moved to another bridge, while the container runs or not."""
+        nic = SpecCheck(self.api, self.version, self.config(), self.images).inside(wanted)
+        verb = "add" if container.inside is None else "update"
+        self.api.call(f"virt.instance.device_{verb}", container.id, _device(nic or wanted))
 
     def delete(self, container: Container) -> None:
         try:
@@ -232,3 +242,7 @@ class VirtDriver:
         from ..rpc.shell import run_script
 
         return run_script(self.api, self.endpoint, {"virt_instance_id": name, "command": "/bin/sh"}, script, timeout=timeout)
+
+
+def _device(nic: Nic) -> dict[str, Any]:
+    return {"dev_type": "NIC", "name": nic.name, "nic_type": str(nic.nic_type).upper(), "parent": nic.parent}

@@ -31,7 +31,7 @@ class SpecCheck:
 
     def complete(self, spec: ContainerSpec) -> ContainerSpec:
         self.check_image(spec.image)
-        return replace(spec, pool=self.pool(spec.pool), nic=self.nic(spec.nic))
+        return replace(spec, pool=self.pool(spec.pool), nic=self.nic(spec.nic), inside=self.inside(spec.inside))
 
     def pool(self, wanted: str | None) -> str | None:
         pools = self.config.get("storage_pools") or [self.config.get("pool")]
@@ -83,6 +83,33 @@ class SpecCheck:
         if wanted.parent not in choices:
             raise Refused("parent", wanted.parent, f"the appliance does not offer it for nic_type={kind}", choices)
         return Nic(kind, wanted.parent)
+
+    def inside(self, wanted: Nic | None) -> Nic | None:
+        """The bridge of those behind a gateway. With a member it would be the way past the gateway, with an address the way into the
+        appliance itself."""
+        if wanted is None:
+            return None
+        choices = sorted(self.api.read("virt.device.nic_choices", "BRIDGED"))
+        if wanted.parent not in choices:
+            raise Refused("inside", wanted.parent, "it is no bridge that the appliance offers", choices)
+        found = self.api.read("interface.query", [["name", "=", wanted.parent], ["type", "=", "BRIDGE"]])
+        if not found:
+            raise Refused("inside", wanted.parent, "it is not a bridge that was made for this (TrueNAS: Network, Interfaces, Add, Bridge)")
+        (entry,) = found
+        members = [str(name) for name in entry.get("bridge_members") or []]
+        if members:
+            raise Refused(
+                "inside", wanted.parent, f"it has members ({', '.join(members)}), and what is behind the gateway would be there too"
+            )
+        aliases = (entry.get("state") or {}).get("aliases") or []
+        own = [str(alias["address"]) for alias in aliases if alias.get("type") in ("INET", "INET6")]
+        own = [text for text in own if not ipaddress.ip_address(text).is_link_local]
+        if own or entry.get("ipv4_dhcp") or entry.get("ipv6_auto"):
+            has = ", ".join(own) or "by DHCP"
+            raise Refused(
+                "inside", wanted.parent, f"the appliance has an address there ({has}), and what is behind the gateway would reach it"
+            )
+        return wanted
 
     def default_nic(self) -> Nic:
         """A card of its own in the network of the appliance, where it can have one."""

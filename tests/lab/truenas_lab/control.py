@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from .engine.base import EngineError
+from .engine.memory import MemoryEngine
 from .engine.memory_volumes import MemoryVolumes
 from .faults import KINDS, Fault
 from .host import bridges
@@ -165,6 +166,8 @@ class Control:
                 bridges.wanted(self.lab.settings.directory, names)
             except HostError as exc:
                 raise ValueError(str(exc)) from None
+        elif isinstance(self.lab.engine, MemoryEngine):
+            self.lab.engine.parents = [*(name for name in self.lab.engine.parents if name not in self.lab.settings.bridges), *names]
         self.lab.settings.bridges = names
         return names
 

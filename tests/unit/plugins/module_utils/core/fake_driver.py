@@ -164,6 +164,8 @@ class FakeDriver:
             autostart=spec.autostart,
             image={"os": spec.image.split("/")[0].capitalize()},
             nic=spec.nic,
+            inside=spec.inside,
+            cards=1 if spec.inside is None else 2,
         )
         self.storage.put(self.storage.dataset_of(self.containers[spec.name]), f"fresh from {spec.image}")
 

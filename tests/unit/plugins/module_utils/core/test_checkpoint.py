@@ -137,7 +137,7 @@ class TestReady:
         waited: list[str] = []
 
         class Lookout:
-            def __init__(self, driver: Any) -> None:
+            def __init__(self, driver: Any, door_of: Any) -> None:
                 pass
 
             def wait_for(self, instance: str, what: str, timeout: float, watch: Any) -> Any:

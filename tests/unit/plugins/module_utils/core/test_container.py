@@ -344,8 +344,8 @@ def test_every_option_is_used() -> None:
         "new": True, "wait_for": "ssh", "expires": "7d", "dependents": "promote", "vars_by_name": {"task1": {"cpu": "0-1"}},
         "stop_timeout": 5, "force": True, "concurrency": 2,
     }  # fmt: skip
-    of_clones = {"from", "scrub"}
-    assert set(options) | {"network", "wait_timeout"} | of_clones == set(SPEC.arguments)
+    of_clones, of_gateways = {"from", "scrub"}, {"inside", "via"}
+    assert set(options) | {"network", "wait_timeout"} | of_clones | of_gateways == set(SPEC.arguments)
     made = go(driver, **options)["container"]
     assert (made["cpu"], made["memory"], made["owner"], made["autostart"]) == ("0-1", 1536, "me", False)
     assert driver.containers["px-task1"].nic == Nic("bridged", "br0")

@@ -60,6 +60,8 @@ def test_an_entry(driver: FakeDriver) -> None:
         "environment": {},
         "autostart": True,
         "network": {"nic_type": "macvlan", "parent": "enp1s0"},
+        "inside": None,
+        "via": None,
         "owner": "me",
         "expires": None,
     }
