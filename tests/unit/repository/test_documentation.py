@@ -26,7 +26,8 @@ def _tool(name: str) -> ModuleType:
 
 
 config_reference = _tool("config_reference")
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
+PAGES = sorted([*TOP, *(ROOT / "docs").glob("*.md"), *(ROOT / "roles").glob("*/README.md")])
 
 
 def _modules(*options: str) -> set[str]:

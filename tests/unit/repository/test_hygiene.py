@@ -57,6 +57,10 @@ def _offences(folder: Path, *forbidden: str) -> list[str]:
 REGISTRIES = re.compile(r"\b(?:files\.pythonhosted|pypi|registry\.npmjs)\.(?:org|com)\b")
 
 
+# Data, not a place where anything is fetched from: what agents may reach is a list of names, registries among them.
+NAMES_REGISTRIES = "roles/egress/files/agent.yml"
+
+
 def _machine_names() -> list[str]:
     """Where this checkout and what lies beside it are; a directory right below / is too ordinary a name to look for."""
     return [str(path) for path in (ROOT, ROOT.parent / "shared") if len(path.parts) > 2]
@@ -65,8 +69,9 @@ def _machine_names() -> list[str]:
 def test_no_file_names_this_machine_or_a_registry() -> None:
     found = []
     for path in _tracked():
+        data = path == ROOT / NAMES_REGISTRIES
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            if REGISTRIES.search(line) or any(name in line for name in _machine_names()):
+            if (REGISTRIES.search(line) and not data) or any(name in line for name in _machine_names()):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:120]}")
     assert not found, "\n".join(found)
 
