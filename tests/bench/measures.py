@@ -22,6 +22,15 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What one measure has more than another: of latencies that says more than a ratio."""
+
+    label: str
+    upper: str
+    lower: str
+
+
+@dataclass(frozen=True)
 class Limit:
     """Seconds that a measure should not exceed, whatever anything else takes."""
 
@@ -34,14 +43,23 @@ class Timings:
     """Named lists of seconds."""
 
     taken: dict[str, list[float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def measure(self, name: str, action: Callable[[], T]) -> T:
         began = time.perf_counter()
         result = action()
         seconds = time.perf_counter() - began
-        self.taken.setdefault(name, []).append(seconds)
-        print(f"  {seconds:8.3f} s  {name}", flush=True)
+        self.add(name, seconds)
         return result
+
+    def add(self, name: str, *seconds: float) -> None:
+        """Measured by whoever calls; several at once are told by their median."""
+        self.taken.setdefault(name, []).extend(seconds)
+        print(f"  {_time(statistics.median(seconds))}  {name}", flush=True)
+
+    def note(self, text: str) -> None:
+        """What is no time."""
+        self.notes.append(text)
 
     def median(self, name: str) -> float | None:
         return statistics.median(self.taken[name]) if name in self.taken else None
@@ -51,10 +69,10 @@ class Timings:
         above, below = self.median(ratio.upper), self.median(ratio.lower)
         return above / below if above is not None and below else None
 
-    def show(self, ratios: Sequence[Ratio], limits: Sequence[Limit], rounds: int) -> None:
+    def show(self, ratios: Sequence[Ratio], limits: Sequence[Limit], added: Sequence[Added], rounds: int) -> None:
         print(f"\nMedians of {rounds} (least, most):")
         for name, taken in self.taken.items():
-            print(f"  {statistics.median(taken):8.3f} s  ({min(taken):.3f}, {max(taken):.3f})  {name}")
+            print(f"  {_time(statistics.median(taken))}  ({_time(min(taken)).strip()}, {_time(max(taken)).strip()})  {name}")
         print(f"\n{'':10} {'aim':>8}  ratios")
         for ratio in ratios:
             value = self.ratio(ratio)
@@ -64,6 +82,16 @@ class Timings:
             median = self.median(limit.name)
             if median is not None:
                 print(f"  {median:6.2f} s {_aim(median, limit.aim, ' s'):>8}  {limit.name}")
+        for more in added:
+            above, below = self.median(more.upper), self.median(more.lower)
+            if above is not None and below is not None:
+                print(f"  {_time(above - below)}         {more.label}")
+        for text in self.notes:
+            print(f"  {text}")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:8.2f} ms" if abs(seconds) < 0.1 else f"{seconds:8.3f} s "
 
 
 def _aim(value: float, aim: float | None, unit: str) -> str:

@@ -20,17 +20,18 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / ".collections")]
 import of_checkpoints  # noqa: E402
 import of_clones  # noqa: E402
 import of_containers  # noqa: E402
+import of_egress  # noqa: E402
 import of_wire  # noqa: E402
 from incus_cli import Incus  # noqa: E402
-from measures import Limit, Ratio, Timings  # noqa: E402
+from measures import Added, Limit, Ratio, Timings  # noqa: E402
 from playbook import Playbooks, clean_environment, make_home  # noqa: E402
 from running_lab import REAL_LAB, RunningLab, real_lab_for_me  # noqa: E402
 
-SUBJECTS = ("wire", "containers", "clones", "checkpoints")
+SUBJECTS = ("wire", "containers", "clones", "checkpoints", "egress")
 FLEET, SMALL_FLEET = 20, 4
 
 
-def bench_real(timings: Timings, home: Path, rounds: int, subjects: set[str], fleet: int) -> None:
+def bench_real(timings: Timings, directory: Path, home: Path, rounds: int, subjects: set[str], fleet: int) -> None:
     """Everything that needs containers, in the lab of the end-to-end tests."""
     subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "up"], check=True)
     lab = RunningLab(REAL_LAB)
@@ -50,6 +51,9 @@ def bench_real(timings: Timings, home: Path, rounds: int, subjects: set[str], fl
             if "checkpoints" in subjects:
                 print("Checkpoints:")
                 of_checkpoints.bench(timings, playbook, incus, snapshot, rounds)
+        if "egress" in subjects:
+            print("Egress:")
+            of_egress.bench(timings, playbook, incus, lab, directory, rounds)
     finally:
         lab.reset()
 
@@ -75,14 +79,16 @@ def main() -> int:
             if os.geteuid() == 0 and sys.platform == "linux":
                 with real_lab_for_me():
                     try:
-                        bench_real(timings, home, rounds, subjects, fleet)
+                        bench_real(timings, directory, home, rounds, subjects, fleet)
                     finally:
                         subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "down"], check=True, stdout=subprocess.DEVNULL)
             else:
                 print("\n!! LEFT OUT: everything with containers, which needs root on Linux\n")
-        ratios: tuple[Ratio, ...] = (*of_clones.Names(fleet).ratios(fleet), *of_checkpoints.RATIOS, *of_containers.RATIOS, *of_wire.RATIOS)
+        others = (*of_checkpoints.RATIOS, *of_containers.RATIOS, *of_wire.RATIOS, *of_egress.RATIOS)
+        ratios: tuple[Ratio, ...] = (*of_clones.Names(fleet).ratios(fleet), *others)
         limits: tuple[Limit, ...] = of_checkpoints.LIMITS
-        timings.show(ratios, limits, rounds)
+        added: tuple[Added, ...] = of_egress.ADDED
+        timings.show(ratios, limits, added, rounds)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return 0
