@@ -86,7 +86,7 @@ def end_to_end() -> list[Check]:
     lab = str(TOOLS / "real_lab.sh")
     checks = [
         Check("e2e", "the lab with real containers", [lab, "up"], timeout=1200, provides="lab"),
-        replace(pytest("e2e", "end to end", "tests/e2e", timeout=3300), needs="lab"),
+        replace(pytest("e2e", "end to end", "tests/e2e", timeout=4500), needs="lab"),
         Check("e2e", "molecule", [str(TOOLS / "molecule.sh")], timeout=1800, needs="lab"),
         Check("e2e", "the lab leaves no process", [lab, "gone"], timeout=120),
     ]

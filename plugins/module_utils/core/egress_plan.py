@@ -114,12 +114,12 @@ def _check(facts: Mapping[str, Any], user: str) -> None:
         raise CoreError(
             f"{system['name']} cannot be restricted from within: that takes Debian 12 or newer, or Ubuntu 22.04 or newer, run by systemd"
         )
+    if user == "root":
+        raise Invalid("user", user, "root cannot be restricted from within its own container; give the account of the agent")
     if facts["user"].get("unrevokable") and facts["policy"] is None:
         raise CoreError(
             f"{user} can become root in a way that cannot be taken away here: {', '.join(facts['user']['unrevokable'])}; mend that first"
         )
-    if user == "root":
-        raise Invalid("user", user, "root cannot be restricted from within its own container; give the account of the agent")
 
 
 def _wanted(

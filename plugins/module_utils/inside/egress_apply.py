@@ -110,8 +110,16 @@ class _Restriction:
         machine = self.machine
         previous = machine.read_json(places.PREVIOUS)
         if not previous or "rights" not in previous:
-            previous = {"resolv": _resolv(machine), "rights": {}, "sudo": _own_sudo(machine), **_services_before(machine)}
+            first = previous is None
+            previous = {"user": self.user, "resolv": _resolv(machine), "rights": {}, "sudo": own_sudo(machine), **_services_before(machine)}
+            if not first:
+                # It is damaged, so there was a policy: what is masked now may be our own doing.
+                previous["masked"] = []
             machine.write_json(places.PREVIOUS, previous, 0o600)
+        owner = previous.setdefault("user", (machine.read_json(places.POLICY) or {}).get("user") or self.user)
+        if owner != self.user:
+            former = {**previous.get("former", {}), owner: previous["rights"]}
+            previous.update(user=self.user, rights=former.pop(self.user, {}), former=former)
         machine.write(places.NOLOGIN, places.NOT_YET)
         end_sessions(machine, self.user)
         # What is to be taken is known before it is taken, and adds to what was taken before.
@@ -222,7 +230,7 @@ class _Restriction:
         state = machine.read_json(places.STATE) or {}
         if any(name.startswith(places.UNITS) for name in changed):
             machine.systemctl("daemon-reload")
-        if machine.read(places.NOLOGIN) == places.NOT_YET or powers(machine, self.user):
+        if machine.read(places.NOLOGIN) in places.CLOSED or powers(machine, self.user):
             self._close_logins()
             self.steps.append("rights")
         if places.RULES in changed or places.LOAD in changed or table(machine) != state.get("table"):
@@ -324,7 +332,7 @@ class _Restriction:
         machine = self.machine
         for name in self.request["gone"]:
             machine.remove(name)
-        if machine.read(places.NOLOGIN) == places.NOT_YET:
+        if machine.read(places.NOLOGIN) in places.CLOSED:
             machine.remove(places.NOLOGIN)
         machine.write_json(places.POLICY, self.request["policy"])
         names = [name for name in self.files if name != places.POLICY]
@@ -379,7 +387,7 @@ def _services_before(machine: Machine) -> dict[str, list[str]]:
     }
 
 
-def _own_sudo(machine: Machine) -> str | None:
+def own_sudo(machine: Machine) -> str | None:
     """Somebody's own program in the place of our stand-in."""
     text = machine.read(places.SUDO)
     return None if text is None or "egress-request.socket" in text else text

@@ -121,7 +121,7 @@ def _connections(machine: Machine) -> Iterator[tuple[int, str, str, str, str, st
     for _when, line in _lines(machine, "proxy.log", stamped=False):
         found = _PROXY.match(line)
         if found:
-            name = found.group(3).strip("-?")
+            name = "" if found.group(3) in ("-", "?") else found.group(3)
             if not name or _NAME.fullmatch(name):
                 yield int(found.group(1)), "proxy", found.group(2), name, found.group(4), found.group(5)
 

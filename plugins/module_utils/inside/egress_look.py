@@ -87,7 +87,7 @@ def drift(machine: Machine, found: dict[str, Any]) -> list[str]:
         problems.append(f"{places.RESOLV} does not lead to the resolver of the policy")
     if found["user"]["powers"]:
         problems.append(f"{found['user']['name']} can become root: {', '.join(found['user']['powers'])}")
-    if machine.read(places.NOLOGIN) in (places.NOT_YET, places.NOT_AT_ALL):
+    if machine.read(places.NOLOGIN) in places.CLOSED:
         problems.append("logins are closed, as if the policy were still being put in force")
     if machine.exists(places.LOCKED):
         problems.append("the container is locked, for its rules could not be loaded")

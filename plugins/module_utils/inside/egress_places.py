@@ -34,6 +34,7 @@ NOLOGIN = "/etc/nologin"
 # What is in it: whoever logs in meanwhile is told this.
 NOT_YET = "This container's egress policy is being put in force. Try again in a moment.\n"
 NOT_AT_ALL = "This container's egress policy could not be put in force.\n"
+CLOSED = (NOT_YET, NOT_AT_ALL)
 LOCK = "/run/pixels-egress.lock"
 # There while routing rules lock the container, for want of others.
 LOCKED = "/run/egress-locked"

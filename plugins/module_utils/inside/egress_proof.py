@@ -212,6 +212,7 @@ def _existing(machine: Machine) -> str:
 def _resolver_refused() -> Check:
     """Any resolver that is asked is our own: only that can say of the proof's name that there is none, from an address where nobody is."""
     title = "other resolvers are not reached"
+    began = time.monotonic()
     number = random.getrandbits(16)
     labels = b"".join(bytes((len(part),)) + part for part in _UNLISTED.encode().split(b"."))
     question = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 1, 1)
@@ -221,10 +222,8 @@ def _resolver_refused() -> Check:
         try:
             talk.send(question)
             answer = talk.recv(512)
-        except TimeoutError:
-            return (title, False, "no answer: that may be the network, and proves no policy")
         except OSError as error:
-            return (title, True, str(error))
+            return _at_once(title, began, error)
     status = answer[3] & 15 if len(answer) > 3 else -1
     return (title, status == 3, "our own resolver says that there is no such name" if status == 3 else f"status {int(status)}")
 

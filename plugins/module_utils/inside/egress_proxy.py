@@ -11,10 +11,10 @@ from .egress_machine import Machine
 def workers(machine: Machine) -> list[str]:
     """Their numbers, the oldest first."""
     _status, main = machine.systemctl("show", "-p", "MainPID", "--value", places.PROXY, check=False)
-    if main.strip() in ("", "0"):
+    if not main.strip().isdigit() or main.strip() == "0":
         return []
     _status, said = machine.run("pgrep", "-P", main.strip(), "-x", "haproxy", check=False)
-    return sorted(said.split(), key=lambda pid: _started(machine, pid))
+    return sorted((pid for pid in said.split() if pid.isdigit()), key=lambda pid: _started(machine, pid))
 
 
 def old_workers(machine: Machine) -> list[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from typing import Any
 
 from . import egress_places as places
-from .egress_apply import alone, is_stale
+from .egress_apply import alone, is_stale, own_sudo
 from .egress_machine import Failed, Machine, end_of
 from .egress_rights import restore
 
@@ -33,7 +34,10 @@ def release(machine: Machine, request: dict[str, Any]) -> dict[str, Any]:
 
 def _release(machine: Machine, user: str) -> None:
     policy = machine.read_json(places.POLICY) or {}
-    previous = machine.read_json(places.PREVIOUS) or {}
+    kept = machine.read_json(places.PREVIOUS)
+    # It goes just before the policy does: a run that was cut off then has given everything back.
+    is_given_back = kept is None and machine.exists(places.POLICY)
+    previous = kept or {}
     machine.remove(places.STATE)
     for name in places.drop_ins():
         machine.remove(name)
@@ -41,15 +45,20 @@ def _release(machine: Machine, user: str) -> None:
     machine.systemctl("daemon-reload")
     # One that is missing would keep the others from it.
     for unit in reversed(places.SERVICES):
-        machine.systemctl("-q", "stop", unit, check=False)
-        machine.systemctl("-q", "disable", unit, check=False)
+        there = machine.exists(f"{places.UNITS}/{re.sub('@[^.]*', '@', unit)}")
+        machine.systemctl("-q", "stop", unit, check=there)
+        machine.systemctl("-q", "disable", unit, check=there)
     if machine.exists(places.LOCKED):
         machine.run(places.LOAD, "unlock")
-    _resolver(machine, previous)
-    if machine.run("nft", "list", "table", *places.TABLE, check=False)[0] == 0:
+    if not is_given_back:
+        _resolver(machine, previous)
+    if machine.exists("/usr/sbin/nft"):
+        # Whether there is one is not asked: no answer would be taken for no table.
+        machine.run("nft", "add", "table", *places.TABLE)
         machine.run("nft", "delete", "table", *places.TABLE)
     for name in places.outside_files():
-        machine.remove(name)
+        if name != places.SUDO or own_sudo(machine) is None:
+            machine.remove(name)
     machine.systemctl("daemon-reload")
     machine.systemctl("reset-failed", "egress-*", check=False)
     for unit in ("ssh.service", "cron.service", "atd.service"):
@@ -62,8 +71,10 @@ def _release(machine: Machine, user: str) -> None:
             raise Failed(f"the account {account} cannot be removed", log)
     if previous.get("sudo") is not None:
         machine.write(places.SUDO, previous["sudo"], 0o755)
-    restore(machine, str(policy.get("user") or user), previous.get("rights") or {})
-    if machine.read(places.NOLOGIN) in (places.NOT_YET, places.NOT_AT_ALL):
+    restore(machine, str(previous.get("user") or policy.get("user") or user), previous.get("rights") or {})
+    for former, rights in (previous.get("former") or {}).items():
+        restore(machine, former, rights)
+    if machine.read(places.NOLOGIN) in places.CLOSED:
         machine.remove(places.NOLOGIN)
     for folder in (places.PROGRAMS, places.LOGS, places.LEASES, "/run/egress", "/run/egress-proxy"):
         shutil.rmtree(machine.path(folder), ignore_errors=True)
@@ -77,7 +88,8 @@ def _release(machine: Machine, user: str) -> None:
 
 def _resolver(machine: Machine, previous: dict[str, Any]) -> None:
     ours = [unit for unit in places.MASKED if unit not in previous.get("masked", ())]
-    machine.systemctl("-q", "unmask", *ours)
+    if ours:
+        machine.systemctl("-q", "unmask", *ours)
     # Their packages stay, and at the next boot they would start, with settings that nobody has made.
     for unit in ours:
         if unit in previous.get("enabled", ()):

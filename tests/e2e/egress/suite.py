@@ -177,7 +177,7 @@ def attack(
             continue
         entry = told[row.id]
         token = f"px{row.id.lower()}{run}"
-        outside = found_outside(row, token, seen) + on_the_wire(row, token, frames)
+        outside = [] if row.expect == "works" else found_outside(row, token, seen) + on_the_wire(row, token, frames)
         verdict = "bypass" if outside and entry["verdict"] in ("blocked", "unsupported") else entry["verdict"]
         outcomes[row.id] = Outcome(row, verdict, entry["evidence"], entry["seconds"], outside)
     return outcomes

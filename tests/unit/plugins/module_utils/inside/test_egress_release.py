@@ -213,6 +213,17 @@ class TestWhatSomebodyElseHasMade:
         assert box.read(places.SUDO) == "#!/bin/sh\n# theirs\n"
         assert box.fingerprint(places.SUDO).startswith("755:")
 
+    def test_login_that_they_have_closed_stays_closed(self, restricted: Box) -> None:
+        restricted.write(places.NOLOGIN, "Back at noon.\n")
+        restricted.converge(mode="unrestricted")
+        assert restricted.read(places.NOLOGIN) == "Back at noon.\n"
+
+    @pytest.mark.parametrize("text", [places.NOT_YET, places.NOT_AT_ALL], ids=["not yet", "not at all"])
+    def test_login_that_we_have_closed_is_open(self, restricted: Box, text: str) -> None:
+        restricted.write(places.NOLOGIN, text)
+        restricted.converge(mode="unrestricted")
+        assert not restricted.exists(places.NOLOGIN)
+
     def test_our_own_is_not_taken_for_theirs(self, restricted: Box) -> None:
         """As a run finds it that was cut off and has no good memory of what there was."""
         restricted.remove(places.STATE)
