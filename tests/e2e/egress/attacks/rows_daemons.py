@@ -102,7 +102,7 @@ def kernel_settings() -> Verdict:
 # What the daemons of the system offer to everybody. None of them does anything for the agent but the first two, by the rules of the policy.
 KNOWN = re.compile(
     r"^/run/egress/(request|rules)\.sock$|^/run/dbus/system_bus_socket$|^/run/systemd/(journal/|notify$|userdb/|resolve/io\.systemd\.Resolve$"
-    r"|io\.system\.ManagedOOM$|io\.systemd\.)|^/run/user/1000/|^/dev/incus/sock$|^/run/uuidd"
+    r"|netif/io\.systemd\.Network$|io\.system\.ManagedOOM$|io\.systemd\.)|^/run/user/1000/|^/dev/incus/sock$|^/run/uuidd"
 )
 
 
