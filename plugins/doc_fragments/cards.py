@@ -33,7 +33,7 @@ options:
   inside:
     description:
       - Give it a second network card, on this bridge of the appliance, with which it can be the gateway of others. The playbook
-        P(pixels.sandbox.gateway#playbook) makes one of it.
+        C(pixels.sandbox.gateway) makes one of it.
       - The bridge is made for that on the appliance. One that has members or an address is refused, for it would lead past the gateway.
       - A container that exists gets the card, or is moved to this bridge, while it runs. A clone does not take it over from its source.
     type: str
@@ -41,7 +41,7 @@ options:
     description:
       - The gateway that it is behind, a container with O(inside). Its one network card is on that bridge, and SSH reaches it through the
         gateway. The card is MACVLAN, with which it cannot reach the appliance.
-      - The gateway has to run. Whether its policy is in force is not looked at here; P(pixels.sandbox.create#playbook) does that.
+      - The gateway has to run. Whether its policy is in force is not looked at here; C(pixels.sandbox.create) does that.
       - After it was made it is checked that there is no other card.
       - A clone stays behind its source's gateway where none of this and O(network), O(nic_type), O(parent) is set.
       - It cannot change in place; see O(recreate). A gateway is not destroyed while something is behind it.

@@ -201,7 +201,7 @@ def test_phases_by_tag(playbook: Playbooks, lab: RunningLab) -> None:
 
 @pytest.mark.parametrize(
     ("given", "word"),
-    [({"egress": "agent"}, "egress agent"), ({"egress": "agent", "from": "base:ready"}, "egress agent"), ({"console": True}, "console")],
+    [({"egress": "agent"}, "egress=agent"), ({"egress": "agent", "from": "base:ready"}, "egress=agent"), ({"console": True}, "console")],
     ids=["egress", "egress of a clone", "console"],
 )
 def test_what_cannot_be_done_is_refused_and_not_left_out(given: dict[str, object], word: str, playbook: Playbooks, lab: RunningLab) -> None:
@@ -215,7 +215,7 @@ def test_what_cannot_be_done_is_refused_and_not_left_out(given: dict[str, object
 def test_restricted_by_configuration_is_refused_too(playbook: Playbooks, lab: RunningLab) -> None:
     run = playbook("create", container="task1", provision=False, env={"PIXELS_NETWORK_EGRESS": "agent"})
     assert run.rc == 2
-    assert "egress agent" in run.failures()[0]
+    assert "egress=agent of the configuration" in run.failures()[0]
     assert lab.instances() == {}
 
 

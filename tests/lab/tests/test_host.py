@@ -180,14 +180,23 @@ def test_the_containers_sources_are_the_machines_own(monkeypatch: pytest.MonkeyP
             "cdrom://disk/ bookworm main",
         ]
     )
-    monkeypatch.setattr(apt, "run", lambda argv: targets)
     release = apt.Release("debian", "12", "bookworm", "Debian 12")
+    monkeypatch.setattr(apt, "run", lambda argv: targets)
+    monkeypatch.setattr(apt.Release, "of_machine", classmethod(lambda cls: release))
     assert rootfs.sources_list(release) == (
         "deb http://mirror.lan/debian bookworm main contrib\ndeb http://mirror.lan/security bookworm-security main\n"
     )
     assert apt.mirror(release) == "http://mirror.lan/debian"
+    trixie = apt.Release("debian", "13", "trixie", "Debian 13")
+    assert rootfs.sources_list(trixie) == (
+        "deb http://mirror.lan/debian trixie main contrib\ndeb http://mirror.lan/security trixie-security main\n"
+    )
+    assert apt.mirror(trixie) == "http://mirror.lan/debian", "all releases of a distribution lie on one mirror"
+    with pytest.raises(HostError, match="no mirror"):
+        apt.mirror(apt.Release("ubuntu", "24.04", "noble", "Ubuntu 24.04"))
+    targets = "https://elsewhere.lan/ nodistro main"
     with pytest.raises(HostError, match="no source"):
-        apt.mirror(apt.Release("debian", "13", "trixie", "Debian 13"))
+        apt.mirror(release)
 
 
 def test_only_unknown_certificates_are_copied(tmp_path: Path) -> None:

@@ -55,11 +55,12 @@ class TestRules:
         every = chain(files()[places.RULES], "in")
         assert before(every, 'iifname "eth1" reject', "tcp dport { 22 } accept")
 
-    def test_out_to_the_inside_only_ssh_of_root(self) -> None:
+    def test_out_to_the_inside_only_replies_and_ssh_of_root(self) -> None:
         rules = [rule for rule in chain(files()[places.RULES], "out") if "eth1" in rule]
         assert rules == [
             'oifname "eth1" meta skuid egress-dns udp sport 67 udp dport 68 accept',
             'oifname "eth1" meta skuid root ip daddr 10.99.0.0/24 tcp dport 22 ct mark set 0x65 accept',
+            'oifname "eth1" ct direction reply ct state established,related accept',
         ]
 
     def test_nothing_is_forwarded(self) -> None:
