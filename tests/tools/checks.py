@@ -12,7 +12,7 @@ WORK = ROOT / ".cache" / "test"
 TOOLS = Path(__file__).resolve().parent
 BIN = Path(sys.executable).parent
 # Programs that a container gets, which have no suffix there; no tool finds them by itself.
-NAMELESS = ["roles/egress/files/request", "roles/egress/files/sudo"]
+NAMELESS = ["roles/egress/files/dhcp", "roles/egress/files/request", "roles/egress/files/sudo"]
 PLUGINS = "ansible_collections.pixels.sandbox.plugins"
 
 

@@ -133,7 +133,7 @@ def _bracketed(text: str) -> Entry:
 
 def _slashed(text: str) -> Entry:
     """A range, or what is left of a URL."""
-    address, _, rest = text.partition("/")
+    address, _slash, rest = text.partition("/")
     prefix, colon, port = rest.partition(":")
     if not _LIKE_ADDRESS.fullmatch(address):
         raise _Wrong("there is a slash in it; give the host name alone, as in api.example.org")
@@ -155,7 +155,7 @@ def _wildcard(text: str) -> Entry:
 
 
 def _with_port(text: str) -> Entry:
-    host, _, number = text.rpartition(":")
+    host, _colon, number = text.rpartition(":")
     if not host or ":" in host:
         raise _Wrong(_FORMS)
     _no_address(host, number)
@@ -177,7 +177,7 @@ def _range(cidr: object, port: object) -> Entry:
 
 def _network(cidr: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     text = cidr.strip() if isinstance(cidr, str) else ""
-    address, _, prefix = text.partition("/")
+    address, _slash, prefix = text.partition("/")
     # The library also takes masks, which are easily misread, and zones.
     if not _LIKE_ADDRESS.fullmatch(address) or not re.fullmatch("[0-9]{1,3}", prefix):
         raise _Wrong(_RANGE_RULE)

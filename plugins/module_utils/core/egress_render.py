@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from ..inside import egress_places as places
 from .egress_policy import Effective, Policy, to_data
 from .egress_vip import virtual_addresses
@@ -232,7 +230,10 @@ def _json(value: Any) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment() -> Any:
+    # Ansible brings it to the control node, where alone this is called; wherever else modules are unpacked it need not be.
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"),
         undefined=jinja2.StrictUndefined,

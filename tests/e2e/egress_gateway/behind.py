@@ -155,7 +155,7 @@ class Scene:
         with gateway_service(self.internet.gateway), self.internet.wire() as wire:
             out = box.run(f"python3 {PROGRAM} {shlex.quote(json.dumps(config))}", timeout=300)
         # This machine may have forwarded something, too.
-        frames = [frame for card in {mac, box.mac, self.bridge_mac} for frame in wire.sent(card)]
+        frames = [frame for card in sorted({mac, box.mac, self.bridge_mac}) for frame in wire.sent(card)]
         found, working = {}, {}
         for told in map(json.loads, out.splitlines()):
             if told["id"] == "works":

@@ -226,6 +226,7 @@ def run(*command: str, timeout: float = 15.0, stdin: str = "", env: dict[str, st
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            check=False,
             errors="replace",
             timeout=timeout,
             env={**os.environ, **(env or {})},

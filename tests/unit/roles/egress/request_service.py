@@ -125,7 +125,7 @@ class Service:
         ours, theirs = self.ends or socket.socketpair(socket.AF_UNIX)
         command = [sys.executable, "-I", "-c", DRIVER, str(REQUEST), json.dumps(self.tables)]
         environment = {**os.environ, "APT_CONFIG": "/evil", "LD_PRELOAD": ""}
-        with open(self.place / "stderr", "ab") as stderr, theirs:
+        with theirs, open(self.place / "stderr", "ab") as stderr:
             self.started.append(subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=stderr, env=environment))
         ours.settimeout(30)
         return ours

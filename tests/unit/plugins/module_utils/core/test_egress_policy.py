@@ -23,7 +23,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.egress_policy 
 )
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import Invalid
 
-Texts = list[str] | None
+Texts = Any  # a list, or None
 
 
 def some(*texts: str) -> tuple[Entry, ...]:

@@ -90,8 +90,9 @@ def test_what_is_told_of_each() -> None:
     cut, old, gone = found["cut"], found["old"], found[parked("kept.1", "gone")]
     assert (cut["action"], cut["size"], cut["size_text"]) == ("destroy", 1000, "1000 B")
     assert "whoever was making it is gone" in cut["reason"] and HOUR <= cut["age"] < 2 * HOUR
-    assert "expired at 20" in old["reason"] and old["age_text"] == "1h"
-    assert "gone is gone" in gone["reason"] and gone["age_text"] == "1d"
+    # The scene may have been set some minutes ago.
+    assert "expired at 20" in old["reason"] and old["age_text"].split()[0] == "1h"
+    assert "gone is gone" in gone["reason"] and gone["age_text"].split()[0] == "1d"
     assert found["gone"]["action"] == "forget" and found["gone"]["age"] is None
     assert prune(everything(), check_mode=True)["freed"] == 5000
 

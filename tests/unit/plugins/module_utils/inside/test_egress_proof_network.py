@@ -184,7 +184,7 @@ class TestOtherResolvers:
         assert egress_proof._resolver_refused()[1] is True
 
     def test_no_answer_proves_nothing(self, network: Network) -> None:
-        network(53, lambda server: silent(server), socket.SOCK_DGRAM)
+        network(53, silent, socket.SOCK_DGRAM)
         _title, ok, seen = egress_proof._resolver_refused()
         assert not ok and "proves no policy" in seen
 
