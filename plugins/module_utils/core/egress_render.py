@@ -124,6 +124,7 @@ def render(wanted: Wanted) -> dict[str, File]:
     network, confined = _fill("network.conf", context), _fill("confined.conf", context)
     files |= {f"{places.UNITS}/{unit}.d/{places.DROP_IN}": network for unit in places.NETWORK}
     files |= {f"{places.UNITS}/{unit}.d/{places.DROP_IN}": confined for unit in places.CONFINED}
+    files[f"{places.UNITS}/{places.SESSIONS}.d/{places.DROP_IN}"] = _fill("sessions.conf", context)
     return files
 
 

@@ -120,6 +120,7 @@ class _Restriction:
         if owner != self.user:
             former = {**previous.get("former", {}), owner: previous["rights"]}
             previous.update(user=self.user, rights=former.pop(self.user, {}), former=former)
+        machine.write(places.STAYS_CLOSED, places.NOT_YET)
         machine.write(places.NOLOGIN, places.NOT_YET)
         end_sessions(machine, self.user)
         # What is to be taken is known before it is taken, and adds to what was taken before.
@@ -334,6 +335,7 @@ class _Restriction:
             machine.remove(name)
         if machine.read(places.NOLOGIN) in places.CLOSED:
             machine.remove(places.NOLOGIN)
+        machine.remove(places.STAYS_CLOSED)
         machine.write_json(places.POLICY, self.request["policy"])
         names = [name for name in self.files if name != places.POLICY]
         machine.write_json(places.STATE, {"files": {name: machine.fingerprint(name) for name in names}, "table": table(machine)})
@@ -346,6 +348,7 @@ class _Restriction:
             machine.remove(places.STATE)
         locked = "the container is locked: nothing goes out, and only root logs in" if status == 0 else "AND THE CONTAINER CANNOT BE LOCKED"
         with contextlib.suppress(OSError):
+            machine.write(places.STAYS_CLOSED, places.NOT_AT_ALL)
             machine.write(places.NOLOGIN, places.NOT_AT_ALL)
         return {
             "steps": self.steps,

@@ -29,8 +29,9 @@ DHCP = "egress-dhcp.service"
 DHCP_SETTINGS = SETTINGS + "/dhcp.json"
 DHCP_PROGRAM = PROGRAMS + "/dhcp"
 LEASES = "/var/lib/egress-dns"
-# Whoever is not root is turned away while it is there, at the next boot too.
-NOLOGIN = "/etc/nologin"
+# Whoever is not root is turned away while it is there. The boot removes it, and makes it anew of what is kept for that.
+NOLOGIN = "/run/nologin"
+STAYS_CLOSED = SETTINGS + "/closed"
 # What is in it: whoever logs in meanwhile is told this.
 NOT_YET = "This container's egress policy is being put in force. Try again in a moment.\n"
 NOT_AT_ALL = "This container's egress policy could not be put in force.\n"
@@ -82,6 +83,8 @@ NETWORK = (
     "connman.service",
 )
 CONFINED = ("ssh.service", "ssh@.service", "user@.service", "cron.service", "atd.service")
+# What opens the system to users at the end of a boot.
+SESSIONS = "systemd-user-sessions.service"
 # The distribution's own services of the programs that we run, and the resolver that ours replaces.
 MASKED = (
     "haproxy.service",
@@ -142,7 +145,7 @@ SYSTEM_FILES = (
 
 
 def drop_ins() -> list[str]:
-    return [f"{UNITS}/{unit}.d/{DROP_IN}" for unit in NETWORK + CONFINED]
+    return [f"{UNITS}/{unit}.d/{DROP_IN}" for unit in (*NETWORK, *CONFINED, SESSIONS)]
 
 
 def outside_files() -> list[str]:

@@ -17,15 +17,26 @@ if str(HERE) not in sys.path:
 
 import boxes  # noqa: E402
 import internet as simulated  # noqa: E402
+from leftovers import known_hosts  # noqa: E402
 from suite import Agent, Outcome, attack  # noqa: E402
 
 
+def forget_all(lab: RunningLab, home: Path) -> None:
+    """The containers go at once, and their host keys with them: later tests look for what is left of their own."""
+    lab.reset()
+    if known_hosts(home).exists():
+        known_hosts(home).write_text("")
+
+
 @pytest.fixture(scope="package")
-def internet(real_lab: RunningLab, playbook: Playbooks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulated.Internet]:
+def internet(
+    real_lab: RunningLab, playbook: Playbooks, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[simulated.Internet]:
     real_lab.reset()
     made = simulated.make(playbook, real_lab, tmp_path_factory.mktemp("internet"))
     with made.routed():
         yield made
+    forget_all(real_lab, home)
 
 
 @pytest.fixture

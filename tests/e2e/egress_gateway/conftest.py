@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from leftovers import known_hosts
 from playbook import Playbooks
 from running_lab import ROOT, RunningLab
 
@@ -22,7 +23,9 @@ from behind import Scene, bridges_of, routed  # noqa: E402
 
 
 @pytest.fixture(scope="package")
-def internet(real_lab: RunningLab, playbook: Playbooks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[simulated.Internet]:
+def internet(
+    real_lab: RunningLab, playbook: Playbooks, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[simulated.Internet]:
     real_lab.reset()
     real_lab.state(bridges=bridges_of(real_lab))
     made = simulated.make(playbook, real_lab, tmp_path_factory.mktemp("internet"))
@@ -30,6 +33,9 @@ def internet(real_lab: RunningLab, playbook: Playbooks, tmp_path_factory: pytest
         yield made
     real_lab.reset()
     real_lab.state(bridges=[])
+    # Later tests look for what is left of their own.
+    if known_hosts(home).exists():
+        known_hosts(home).write_text("")
 
 
 @pytest.fixture(scope="package")

@@ -34,7 +34,7 @@ def test_the_tries_get_through_where_nothing_holds_them(scene: Scene) -> None:
 
 
 def test_without_its_guards_a_gateway_would_answer_forged_senders(scene: Scene) -> None:
-    """The rules and the kernel's own check of return paths: either is enough."""
+    """The rules at the door, the kernel's own check of return paths, and the judgement of replies: each is enough."""
     gate = scene.box("ggate2")
     rules, check = (
         "nft flush chain inet egress inside",
@@ -42,6 +42,9 @@ def test_without_its_guards_a_gateway_would_answer_forged_senders(scene: Scene) 
     )
     gate.run(f"{rules}; {check}")
     try:
+        found, _working = scene.attack("gtask2", "ggate2", only=["G06"])
+        assert not found["G06"].outside, found
+        gate.run("nft insert rule inet egress out ct direction reply ct state established,related accept")
         found, _working = scene.attack("gtask2", "ggate2", only=["G06"])
         assert found["G06"].outside
     finally:

@@ -121,7 +121,7 @@ def test_a_mark_under_a_name_that_is_none_of_ours_is_a_copy() -> None:
     assert prune(driver)["pruned"] == [] and "web" in driver.containers
 
 
-@pytest.mark.parametrize("token", [BUSY, "own"])
+@pytest.mark.parametrize("token", [BUSY, "own"], ids=["busy", "own"])
 def test_work_in_progress_is_left_alone(token: str) -> None:
     token = lease.token() if token == "own" else token
     driver = Scene(half_made("busy", token), ours("base"))

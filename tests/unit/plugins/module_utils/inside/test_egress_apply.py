@@ -81,7 +81,8 @@ class TestOrder:
     def test_state_and_login_come_last(self, made: Box) -> None:
         state, login = _at(made, f"write {places.STATE}", f"remove {places.NOLOGIN}")
         after = [operation for operation in made.operations[min(state, login) :] if operation[0] != "run"]
-        assert sorted({*after} - {("write", places.POLICY)}) == [("remove", places.NOLOGIN), ("write", places.STATE)]
+        opened = [("remove", places.NOLOGIN), ("remove", places.STAYS_CLOSED)]
+        assert sorted({*after} - {("write", places.POLICY)}) == sorted([*opened, ("write", places.STATE)])
         assert min(state, login) > _at(made, "run systemctl restart cron.service")[0]
 
     def test_units_are_known_before_they_are_started(self, made: Box) -> None:
