@@ -19,7 +19,8 @@ from .view import show_nic, view, view_spec
 from .wanted import Source, Wanted
 
 # On its way from one state to another: to be waited for, not planned upon.
-TRANSITIONAL = frozenset({"starting", "stopping", "freezing", "thawed", "aborting"})
+# Unknown is what the appliance says while the first process of a container comes or goes.
+TRANSITIONAL = frozenset({"starting", "stopping", "freezing", "thawed", "aborting", "unknown"})
 
 
 @dataclass(frozen=True)

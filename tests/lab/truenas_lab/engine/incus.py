@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,26 @@ class IncusEngine:
 
     async def instances(self, *, state: bool = True) -> list[EngineInstance]:
         items = await self._client.collection("/1.0/instances", recursion="2" if state else "1")
-        return [_instance(item) for item in items]
+        # One whose state cannot be read comes with nothing but its name.
+        return [_instance(item) if item.get("config") else await self._stateless(item["name"]) for item in items]
 
     async def instance(self, name: str, *, state: bool = True) -> EngineInstance:
-        parameters = {"recursion": "1"} if state else {}
-        return _instance(await self._client.get(f"/1.0/instances/{segment(name)}", **parameters))
+        if not state:
+            return _instance(await self._get(name))
+        try:
+            return _instance(await self._get(name, recursion="1"))
+        except EngineNotFound:
+            raise
+        except EngineError:
+            return await self._stateless(name)
+
+    async def _stateless(self, name: str) -> EngineInstance:
+        """Incus cannot say how an instance is while its first process comes or goes; the middleware calls that unknown then."""
+        return replace(_instance(await self._get(name)), status="UNKNOWN")
+
+    async def _get(self, name: str, **parameters: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self._client.get(f"/1.0/instances/{segment(name)}", **parameters)
+        return found
 
     async def _fingerprint(self, image: str) -> str:
         for item in await self._client.collection("/1.0/images", recursion="1"):
