@@ -45,7 +45,6 @@ def section(name: str, keys: list[Any]) -> list[str]:
             f"#### `{key.path}`" if key.name else f"#### `{name}.NAME`",
             "",
             key.help + (" **Secret.**" if key.secret else ""),
-            *(["", f"**No effect in this version:** {key.idle}. Whoever sets it is warned."] if key.idle else []),
             "",
             f"- Allowed: {allowed(key)}",
             f"- Default: {default(key)}",

@@ -11,14 +11,13 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+from .access_dns import STAMP_DIR
 from .access_keys import KEYS
 from .access_shell import SCRIPT
 from .identity_install import variables
 
 # Goes up with every change of the script that containers which have run the one before should get.
-VERSION = 3
-# One for each user, for what is wanted for one says nothing of another.
-STAMP_DIR = "/etc/pixels/ssh_access.d"
+VERSION = 4
 # Where it is, the container's egress is restricted. The role egress writes it before all else, and takes it away again at the end.
 POLICY_FILE = "/etc/egress/policy.json"
 STAMP_MARK = "pixels-stamp:"

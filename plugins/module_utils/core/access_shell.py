@@ -10,6 +10,7 @@ has to say goes to standard output as JSON behind PX_MARK; everything else there
 from __future__ import annotations
 
 from .access_account import ACCOUNT
+from .access_dns import NAME_SERVERS
 from .identity_install import BASE, INSTALL
 
 _BEGIN = r"""
@@ -62,16 +63,8 @@ name_servers() {
     left_out=dns
     return 0
   fi
-  if with_systemd && systemctl -q is-active systemd-resolved.service; then
-    put /etc/systemd/resolved.conf.d/pixels.conf 644 "[Resolve]${nl}DNS=$PX_DNS${nl}Domains=~." ||
-      fail "the name servers cannot be written"
-    [ $wrote = no ] || systemctl restart systemd-resolved.service || fail "systemd-resolved does not take the name servers $PX_DNS"
-  else
-    lines=
-    for server in $PX_DNS; do lines="$lines${lines:+$nl}nameserver $server"; done
-    put /etc/resolv.conf 644 "$lines" || fail "/etc/resolv.conf cannot be written"
-  fi
-  [ $wrote = no ] || {
+  set_name_servers || fail "$why"
+  [ -z "$dns_changed" ] || {
     did dns
     # They are for all users, and one who was promised others must not look well served.
     rm -f "${PX_STAMP_FILE%/*}"/*
@@ -303,4 +296,4 @@ main() {
 main
 """
 
-SCRIPT = _BEGIN + BASE + INSTALL + ACCOUNT + _STEPS
+SCRIPT = _BEGIN + BASE + INSTALL + ACCOUNT + NAME_SERVERS + _STEPS

@@ -1,6 +1,7 @@
 # Copyright: (c) 2026, The pixels.sandbox developers
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The configuration: defaults < ~/.config/pixels/config.toml < environment PIXELS_* < Ansible variables pixels_*, key by key.
+"""The configuration: defaults < ~/.config/pixels/config.toml < a profile in it < environment PIXELS_* < Ansible variables pixels_*,
+key by key.
 
 `load(variables, environ)` gives a `Config`; it raises `ConfigError` with the place and with what is allowed there. An empty text is
 a setting that is not made, at every level. The table of settings is `config_keys.KEYS`.
@@ -17,14 +18,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from . import config_profile
 from .config_file import TomlFile, default_path, expand, readable_by_others
 from .config_keys import BY_PATH, ENVIRONMENT, FILE_ENV, FILE_VAR, KEYS, LISTS, SECTIONS, VARIABLES, Key, keys_of
 from .config_values import ConfigError, Place, entry, is_unset, parse
+from .config_variable import Variable
 
 __all__ = ["KEYS", "MASK", "VARIABLES", "Config", "ConfigError", "Key", "default_path", "load"]
 
 MASK = "********"
-DEFAULT, FILE, ENV, VAR = range(4)
+DEFAULT, FILE, PROFILE, ENV, VAR = range(5)
 
 Where = Callable[[], Place]
 
@@ -44,20 +47,25 @@ class Setting:
 
 @dataclass
 class Config:
-    """The merged result. `path` is the file that was read, or None."""
+    """The merged result. `path` is the file that was read, or None, and `profile` the name of the one that counts."""
 
     path: Path | None = None
+    profile: str | None = None
     warnings: list[str] = field(default_factory=list)
     _settings: dict[str, Setting] = field(default_factory=dict, repr=False)
 
     def get(self, path: str) -> Any:
-        """The effective value of `section.key`; `env` is all of the containers' environment, `env.NAME` one of it."""
+        """The effective value of `section.key`; `env` is all of the containers' environment that has values here, `env.NAME` one of it."""
         key = _key(path)
         if key.type == "dict":
-            entries = {name: setting.value for name, setting in self._entries(key)}
+            entries = {name: setting.value.value for name, setting in self._entries(key) if not setting.value.forward}
             return entries if path == key.path else entries.get(path.removeprefix(key.section + "."))
         value = self._settings[path].value
         return list(value) if key.type in LISTS else value
+
+    def variables(self) -> dict[str, Variable]:
+        """The containers' environment with all that is said of it."""
+        return {name: setting.value for name, setting in self._entries(_key("env"))}
 
     def source(self, path: str) -> str:
         """Where the value was said: `default`, `FILE:LINE`, `environment NAME` or `variable NAME`."""
@@ -71,7 +79,7 @@ class Config:
         """Section by section, secrets as stars unless told otherwise."""
         result: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
         for path, key, setting in self._flat():
-            hidden = mask and key.secret and setting.value is not None
+            hidden = mask and key.secret and _bare(setting.value) is not None
             result[key.section][path.partition(".")[2]] = MASK if hidden else self.get(path)
         return result
 
@@ -79,14 +87,14 @@ class Config:
         """`key`, `value` and `source` of every setting as texts for people, secrets as stars."""
         rows = []
         for path, key, setting in self._flat():
-            value = MASK if key.secret and setting.value is not None else _shown(setting.value)
+            value = MASK if key.secret and _bare(setting.value) is not None else _shown(setting.value)
             rows.append({"key": path, "value": value, "source": setting.where().text})
         return rows
 
     @property
     def secrets(self) -> frozenset[str]:
         """The values that must not be seen anywhere."""
-        return frozenset(setting.value for _path, key, setting in self._flat() if key.secret and setting.value)
+        return frozenset(_bare(setting.value) for _path, key, setting in self._flat() if key.secret and _bare(setting.value))
 
     def _flat(self) -> Iterator[tuple[str, Key, Setting]]:
         for key in KEYS:
@@ -107,6 +115,7 @@ def load(variables: Mapping[str, Any], environ: Mapping[str, str] | None = None,
     file = _open(variables, environ, path)
     config = Config(path=None if file is None else file.path, warnings=_near_misses(variables, environ))
     config._settings = {key.path: Setting(key.default) for key in KEYS if key.type != "dict"}
+    config.profile = config_profile.chosen(file, variables, environ)
     if file is not None:
         _from_file(config, file)
     for key in KEYS:
@@ -117,7 +126,7 @@ def load(variables: Mapping[str, Any], environ: Mapping[str, str] | None = None,
         if key.type == "path" and setting is not None and setting.value:
             config._settings[key.path] = Setting(expand(setting.value, environ), setting.level, setting.where)
     _read_key_file(config)
-    config.warnings += _without_effect(config)
+    config.warnings += _overruled(config, file)
     if file is not None and readable_by_others(file.path):
         held = _secret_in(file)
         if held:
@@ -158,26 +167,36 @@ def _short(path: Path, environ: Mapping[str, str]) -> str:
 
 
 def _from_file(config: Config, file: TomlFile) -> None:
-    for section, table in file.data.items():
-        keys = keys_of(section)
+    base = {section: table for section, table in file.data.items() if section != config_profile.SECTION}
+    _from_sections(config, base, FILE, file.place)
+    for name, sections in config_profile.profiles_of(file).items():
+        # Those that are not chosen are checked as well, and count for nothing.
+        target = config if name == config.profile else Config()
+        _from_sections(target, sections, PROFILE, partial(file.place, config_profile.SECTION, name), f"{config_profile.SECTION}.{name}.")
+
+
+def _from_sections(config: Config, sections: Mapping[str, Any], level: int, place: Callable[..., Place], above: str = "") -> None:
+    for section, table in sections.items():
+        keys, shown = keys_of(section), above + section
         if not keys:
-            raise ConfigError(file.place(section), f"unknown section [{section}]{_nearest(section, SECTIONS, '[{}]')}", section)
+            known = SECTIONS if above else (*SECTIONS, config_profile.SECTION)
+            raise ConfigError(place(section), f"unknown section [{shown}]{_nearest(section, known, f'[{above}{{}}]')}", shown)
         if is_unset(table):
             continue
         if not isinstance(table, dict):
-            raise ConfigError(file.place(section), f"{section} has to be a section: write [{section}] and its keys below it", section)
+            raise ConfigError(place(section), f"{shown} has to be a section: write [{shown}] and its keys below it", shown)
         free = next((key for key in keys if key.type == "dict"), None)
         if free is not None:
-            _entries_from(config, free, table, FILE, partial(file.place, section))
+            _entries_from(config, free, table, level, partial(place, section))
             continue
         names = {key.name: key for key in keys}
         for name, raw in table.items():
             if name not in names:
-                path = f"{section}.{name}"
-                raise ConfigError(file.place(section, name), f"unknown key {path}{_nearest(name, tuple(names), section + '.{}')}", path)
+                path = f"{shown}.{name}"
+                raise ConfigError(place(section, name), f"unknown key {path}{_nearest(name, tuple(names), shown + '.{}')}", path)
             if not is_unset(raw):
-                where = partial(file.place, section, name)
-                config._settings[names[name].path] = Setting(parse(names[name], raw, where, strict=True), FILE, where)
+                where = partial(place, section, name)
+                config._settings[names[name].path] = Setting(parse(names[name], raw, where, strict=True), level, where)
 
 
 def _apply(config: Config, key: Key, raw: Any, level: int, place: Place) -> None:
@@ -225,10 +244,16 @@ def _read_key_file(config: Config) -> None:
 
 def _secret_in(file: TomlFile) -> str | None:
     """What the file holds that nobody else should read, whether or not a higher level overrides it."""
-    for key in KEYS:
-        table = file.data.get(key.section)
-        if key.secret and isinstance(table, dict) and (not key.name or not is_unset(table.get(key.name))) and table:
-            return key.path
+    profiles = config_profile.profiles_of(file)
+    for above, sections in (("", file.data), *((f"{config_profile.SECTION}.{name}.", found) for name, found in profiles.items())):
+        for key in KEYS:
+            table = sections.get(key.section)
+            if not key.secret or not isinstance(table, dict):
+                continue
+            # Of a variable that is forwarded the file has the name only.
+            said = [table.get(key.name)] if key.name else [raw for raw in table.values() if not isinstance(raw, dict) or "value" in raw]
+            if not all(is_unset(raw) for raw in said):
+                return above + key.path
     return None
 
 
@@ -236,19 +261,18 @@ def _exposed(file: str, held: str) -> str:
     return f"{file} holds a secret ({held}) and others than its owner can read it; make it private with: chmod 600 {file}"
 
 
-def _without_effect(config: Config) -> list[str]:
-    """A policy that is asked for and not in force must not go unnoticed."""
-    return [
-        f"{key.path} is set ({config.source(key.path)}) but has no effect in this version: {key.idle}"
-        for key in KEYS
-        if key.idle and config.get(key.path) != _plain(key)
-    ]
-
-
-def _plain(key: Key) -> Any:
-    if key.type == "dict":
-        return {}
-    return list(key.default) if key.type in LISTS else key.default
+def _overruled(config: Config, file: TomlFile | None) -> list[str]:
+    """Who names an appliance and gets another one must hear of it, also where the rules want it so."""
+    if config.profile is None:
+        return []
+    table = config_profile.profiles_of(file)[config.profile].get("truenas") or {}
+    # Of a file with the key it is the key that counts.
+    said = {f"truenas.{'api_key' if name == 'api_key_file' else name}" for name, raw in table.items() if not is_unset(raw)}
+    found = sorted(path for path in said if config._settings[path].level == ENV)
+    if not found:
+        return []
+    sources = ", ".join(f"{path} ({config.source(path)})" for path in found)
+    return [f"the environment ranks above the profile {config.profile}, and sets: {sources}"]
 
 
 def _near_misses(variables: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
@@ -279,9 +303,15 @@ def _key(path: str) -> Key:
     return key
 
 
+def _bare(value: Any) -> Any:
+    return value.value if isinstance(value, Variable) else value
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Variable):
+        return "(forwarded)"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):

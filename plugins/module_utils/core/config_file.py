@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,11 @@ class TomlFile:
         return Place(f"{self.shown}:{line}", str(self.path), line)
 
     def place(self, *keys: str) -> Place:
-        """The line on which the section, or the key in it, begins."""
+        """The line on which the section, or the key in it, begins; `profiles`, `home`, `truenas`, `host` for those of a profile."""
         if self._lines is None:
             self._lines = _lines(self._source)
-        line = self._lines.get(keys) or self._lines.get(keys[:1])
+        # What has no line of its own, as in an inline table, is where the table is.
+        line = next((self._lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in self._lines), None)
         return Place(self.shown, str(self.path)) if line is None else self._at(line)
 
 
@@ -86,10 +87,14 @@ def _lines(source: str) -> dict[tuple[str, ...], int]:
         first = next(
             (number for number in range(start, end) if lines[number].strip() and not lines[number].lstrip().startswith("#")), start
         )
-        for section, table in data.items():
-            found.setdefault((section,), first + 1)
-            if isinstance(table, dict):
-                for name in table:
-                    found.setdefault((section, name), first + 1)
+        for keys in _paths(data):
+            found.setdefault(keys, first + 1)
         start = end
     return found
+
+
+def _paths(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in table.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, name))

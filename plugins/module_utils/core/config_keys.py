@@ -13,6 +13,9 @@ from typing import Any
 # Where the file itself is, when it is not in its usual place. Not a setting of its own: a file cannot say where it is.
 FILE_ENV = "PIXELS_CONFIG"
 FILE_VAR = FILE_ENV.lower()
+# Which of the file's profiles counts; a file cannot choose one for everybody, since it says what holds without any.
+PROFILE_ENV = "PIXELS_PROFILE"
+PROFILE_VAR = PROFILE_ENV.lower()
 
 # What is acceptable for each type, in the words of the error messages and of the documentation.
 TYPES = {
@@ -43,8 +46,6 @@ class Key:
     choices: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
-    # Accepted, so that one file serves all versions, but nothing acts on it yet: to set it is warned about with this consequence.
-    idle: str = ""
 
     @property
     def var(self) -> str:
@@ -149,6 +150,22 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "defaults",
+        "timezone",
+        "str",
+        None,
+        "PIXELS_DEFAULT_TIMEZONE",
+        "The time zone of new containers, such as `Europe/Berlin`. Without it that of their image.",
+    ),
+    Key(
+        "defaults",
+        "locale",
+        "str",
+        None,
+        "PIXELS_DEFAULT_LOCALE",
+        "The locale of new containers, such as `C.UTF-8` or `de_DE.UTF-8`. Without it that of their image.",
+    ),
+    Key(
+        "defaults",
         "network",
         "str",
         None,
@@ -199,7 +216,6 @@ KEYS: tuple[Key, ...] = (
         True,
         "PIXELS_PROVISION_DEVTOOLS",
         "Whether new containers get the tools for agents.",
-        idle="no tools are installed",
     ),
     Key(
         "network",
@@ -225,9 +241,10 @@ KEYS: tuple[Key, ...] = (
         "dict",
         (),
         "PIXELS_ENV",
-        "Environment of the account in the containers: any names, texts as values. The levels are merged name by name.",
+        'A variable of the account in the containers: a text, which is kept there; `{value = "text", session_only = true}`, which only'
+        " sessions get, and no disk; or `{forward = true}`, the same with this machine's own value. The levels are merged name by name."
+        ' An empty text is no variable, `{value = ""}` an empty one. See [environment](environment.md).',
         secret=True,
-        idle="it is not put into containers",
     ),
 )
 
@@ -235,8 +252,8 @@ BY_PATH: dict[str, Key] = {key.path: key for key in KEYS}
 SECTIONS: tuple[str, ...] = tuple(dict.fromkeys(key.section for key in KEYS))
 
 # Everything that `load` looks at.
-VARIABLES: frozenset[str] = frozenset(key.var for key in KEYS) | {FILE_VAR}
-ENVIRONMENT: frozenset[str] = frozenset(key.env for key in KEYS) | {FILE_ENV}
+VARIABLES: frozenset[str] = frozenset(key.var for key in KEYS) | {FILE_VAR, PROFILE_VAR}
+ENVIRONMENT: frozenset[str] = frozenset(key.env for key in KEYS) | {FILE_ENV, PROFILE_ENV}
 
 
 def keys_of(section: str) -> tuple[Key, ...]:

@@ -13,11 +13,11 @@ from typing import Any
 
 from . import units
 from .config_keys import Key
+from .config_variable import NoVariable, Variable, check_name, variable
 from .errors import CoreError, Invalid
 
 TRUE = frozenset(("true", "yes", "on", "1", "y", "t"))
 FALSE = frozenset(("false", "no", "off", "0", "n", "f"))
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,16 @@ def parse(key: Key, raw: Any, where: Callable[[], Place], *, strict: bool = Fals
     return value
 
 
-def entry(key: Key, name: Any, raw: Any, where: Callable[[], Place]) -> str:
-    """One value of a section with free names."""
-    path = f"{key.path}.{name}"
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        allowed = "a name has letters, digits and underscores, and does not begin with a digit"
-        raise ConfigError(where(), f"{key.path}: {name!r} is no name of an environment variable; {allowed}", key.path)
-    if not isinstance(raw, str) or "\0" in raw:
-        raise ConfigError(where(), f"{path} is {_given(key, raw)}; allowed is a text, in quotes, without NUL", path)
-    return str(raw)
+def entry(key: Key, name: Any, raw: Any, where: Callable[[], Place]) -> Variable:
+    """One variable of a section with free names."""
+    try:
+        check_name(name)
+    except NoVariable as wrong:
+        raise ConfigError(where(), f"{key.path}: {wrong}", key.path) from None
+    try:
+        return variable(raw, _kind(raw))
+    except NoVariable as wrong:
+        raise ConfigError(where(), f"{key.path}.{name} {wrong}", f"{key.path}.{name}") from None
 
 
 def _given(key: Key, value: Any) -> str:

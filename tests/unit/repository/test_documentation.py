@@ -89,9 +89,10 @@ def test_links_and_names_in_the_pages_lead_somewhere(page: Path) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for name in re.findall(r"(?:^|`)(?:\$ )?make ([a-z0-9-]+)", text, re.MULTILINE):
         assert name in targets, f"there is no make {name}"
-    environment = {key.env for key in KEYS} | {"PIXELS_CONFIG", "PIXELS_SANDBOX"}
+    environment = {key.env for key in KEYS} | {"PIXELS_CONFIG", "PIXELS_PROFILE", "PIXELS_SANDBOX", "PIXELS_SSH_CONFIG"}
     for name in re.findall(r"\bPIXELS_[A-Z_]+\b", text):
-        assert name in environment, f"there is no setting {name}"
+        # What sessions bring along is called so on its way.
+        assert name in environment or name.startswith("PIXELS_ENV_"), f"there is no setting {name}"
 
 
 @pytest.mark.parametrize("playbook", sorted((ROOT / "playbooks").glob("*.yml")), ids=lambda path: path.stem)

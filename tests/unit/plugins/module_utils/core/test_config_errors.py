@@ -245,14 +245,6 @@ def test_names_that_are_almost_ours_are_warned_about(home: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key.idle], ids=lambda key: key.path)
-def test_what_is_asked_for_and_not_in_force_is_warned_about(home: Path, key: Key) -> None:
-    value = {"bool": "false", "dict": '{"TOKEN": "' + SECRET + '"}'}.get(key.type, key.choices[-1] if key.choices else "x.example")
-    (warning,) = read(home, **{key.env: value}).warnings
-    assert warning == f"{key.path} is set (environment {key.env}) but has no effect in this version: {key.idle}"
-    assert read(home).warnings == []
-
-
 def test_paths_are_expanded_in_the_home_of_the_environment(home: Path) -> None:
     config = read(home, {"pixels_ssh_key": "~/keys/other"}, PIXELS_TRUENAS_CA_FILE="~/ca.pem")
     assert config.get("ssh.key") == str(home / "keys" / "other")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.identity_install import BASE, INSTALL, OPENRC, UNIT, variables
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.identity_shell import SCRIPT
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.marker import Marker
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.clone_root import (
     OLD_MACHINE_ID,
     OWN_ID,
@@ -195,6 +197,11 @@ class TestMarker:
     )
     def test_other_texts_are_passed_over_as_a_whole(self, root: CloneRoot, shell: str, owner: str) -> None:
         root.marker(**{"owner": owner, "from": owner, "image": owner, "expires": 1790000000})
+        root.renewed(shell)
+
+    def test_labels_are_passed_over_too(self, root: CloneRoot, shell: str) -> None:
+        """They come before what is read, and are called as it is."""
+        root.marker(**json.loads(Marker(labels={"id": "f" * 16, "name": "px-evil", "scrub": "", "q": '",\\"id":"'}).text()))
         root.renewed(shell)
 
     def test_a_variable_cannot_pass_for_the_marker(self, root: CloneRoot, shell: str) -> None:
