@@ -15,11 +15,12 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import VARIABLES, load
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import load
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.egress_plan import ARGUMENTS, Plan, plan
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.egress_preset import agent_preset
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 display = Display()
 
@@ -70,7 +71,7 @@ class ActionModule(ActionBase):
         return {"user": str(params["user"] or self._configured_user(task_vars)), "denied": False}
 
     def _configured_user(self, task_vars: dict[str, Any]) -> str:
-        variables = {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}
+        variables = ours(task_vars, self._templar, self._loader)
         return str(load(variables, os.environ).get("ssh.user"))
 
     def _told(self, wanted: Plan) -> dict[str, Any]:

@@ -84,6 +84,7 @@ options:
   units:
     description:
       - Units of systemd that the agent may start, stop, restart and read the journal of. When it is not given they stay as they are.
+      - C(pixels-devtools), which M(pixels.sandbox.devtools) makes, is always one of them.
     type: list
     elements: str
   packages:

@@ -149,7 +149,8 @@ def resolv() -> str:
 
 
 def _request(wanted: Wanted) -> dict[str, Any]:
-    return {"user": wanted.user, "packages": wanted.packages, "denied_packages": _words("packages.deny"), "units": list(wanted.units)}
+    units = sorted({*wanted.units, *places.AGENTS_UNITS})
+    return {"user": wanted.user, "packages": wanted.packages, "denied_packages": _words("packages.deny"), "units": units}
 
 
 def _context(wanted: Wanted) -> dict[str, Any]:

@@ -73,6 +73,9 @@ UNIT_FILES = (
     "egress-rules@.service",
 )
 
+# Units that the agent may always ask for: what installs its tools, which works with nothing that the agent can write.
+AGENTS_UNITS = ("pixels-devtools.service",)
+
 # Whoever brings the network up, or the user in, waits for the rules or can no longer become root.
 NETWORK = (
     "systemd-networkd.service",

@@ -90,6 +90,11 @@ class TestEveryVariant:
         request = json.loads(settings(files, "request.json"))
         assert request["user"] == "pixel" and "podman" in request["denied_packages"]
 
+    def test_the_agent_may_always_look_after_its_tools(self) -> None:
+        for units in ([], ["app.service"]):
+            request = json.loads(settings(rendered(mode="agent", units=units), "request.json"))
+            assert request["units"] == sorted([*units, "pixels-devtools.service"])
+
 
 class TestRules:
     def test_one_transaction_of_one_table(self, files: Files) -> None:
