@@ -3,6 +3,9 @@
 """Run a command in a container over the task's own connection: no Python needed there, bytes and status exact.
 
 A command that nobody knows the end of makes the host unreachable; it is never run twice and never given ssh's own status.
+
+Ansible's connection plugin collects all output before anybody sees it. Where it is to be seen as it comes, ssh is run here, with the
+command line that the plugin would run.
 """
 
 from __future__ import annotations
@@ -15,8 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.plugins.action import ActionBase
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.utils import color
+from ansible.utils.display import Display
 
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import exec_live
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_command import (
     ARGUMENTS,
     MUTUALLY_EXCLUSIVE,
@@ -33,21 +41,20 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_wrapper i
     Parcel,
     pack,
 )
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
+
+display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(OverSsh):
     """See the docstring of this file."""
 
-    _supports_check_mode = True
     _supports_async = True
-    TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         # The task's own arguments stay as they are: an empty word of argv is a word.
-        _validation, params = self.validate_argument_spec(
-            argument_spec=ARGUMENTS, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF
-        )
+        params = self._validated()
         if self._task.async_val:
             return self._as_module(params, task_vars)
         try:
@@ -57,14 +64,40 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "cmd": list(command.argv), "msg": "check mode: the command was not run"}
         destination = self._destination(params)
+        live = params["live"] and not self._task.no_log and self.reachable() is None
         start = datetime.now()
-        outcome = self._carry(command)
+        outcome = self._carry_live(command, task_vars or {}, output=destination is None) if live else self._carry(command)
         end = datetime.now()
         if destination is not None and outcome.fate in (Fate.ENDED, Fate.TIMED_OUT):
             _write(destination, outcome.stdout)
             result["stdout_file"] = str(destination)
         result.update(result_of(command, outcome, start, end, keep_stdout=destination is None))
+        if live:
+            result["live"] = True
         return result
+
+    def _validated(self) -> dict[str, Any]:
+        """Not by ActionBase's own method: its error shows all options of the task to the screen, the variables among them."""
+        rules = {"mutually_exclusive": MUTUALLY_EXCLUSIVE, "required_one_of": REQUIRED_ONE_OF}
+        validation = ArgumentSpecValidator(ARGUMENTS, **rules).validate(dict(self._task.args))
+        if validation.error_messages:
+            unknown = "unsupported parameters: " if isinstance(validation.errors[0], UnsupportedError) else ""
+            secret = self._task.args.get("env")
+            if secret and not isinstance(secret, dict):
+                raise AnsibleActionFail("env is no mapping of names to values")
+            raise AnsibleActionFail(f"{self._task.action}: {unknown}{validation.errors.msg}")
+        return dict(validation.validated_parameters)
+
+    def _carry_live(self, command: Command, task_vars: dict[str, Any], *, output: bool) -> Outcome:
+        parcel = pack(command)
+        line = self.reach(task_vars).command(parcel.line, False)
+        try:
+            ended = exec_live.run(
+                line, parcel, lambda lines: display.display("\n".join(lines)), output=output, colour=bool(color.ANSIBLE_COLOR)
+            )
+        except CoreError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        return self._outcome(parcel, ended.stdout, ended.stderr, ended.status)
 
     def _carry(self, command: Command) -> Outcome:
         parcel = pack(command)
@@ -76,11 +109,14 @@ class ActionModule(ActionBase):
             if parcel.begun(str(exc)):
                 raise AnsibleConnectionFailure(self._unknown()) from exc
             raise
-        outcome = parcel.read(_raw(answer["stdout"]), _raw(answer["stderr"]))
+        return self._outcome(parcel, _raw(answer["stdout"]), _raw(answer["stderr"]), answer["rc"])
+
+    def _outcome(self, parcel: Parcel, stdout: bytes, stderr: bytes, status: int) -> Outcome:
+        outcome = parcel.read(stdout, stderr)
         if outcome.fate is Fate.LOST:
             raise AnsibleConnectionFailure(self._unknown())
         if outcome.fate is Fate.NOT_STARTED:
-            self._not_started(parcel, outcome, answer["rc"])
+            self._not_started(parcel, outcome, status)
         return outcome
 
     def _not_started(self, parcel: Parcel, outcome: Outcome, status: int) -> None:
@@ -132,6 +168,8 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail(
                     f"{name} names a file on the control node, which a task with async leaves behind: use one without async"
                 )
+        if params.get("env"):
+            raise AnsibleActionFail("env is not possible with async: the task lies in a file of the container then, the values with it")
         return self._execute_module(task_vars=task_vars, wrap_async=bool(self._task.async_val))
 
 

@@ -50,13 +50,28 @@ options:
       - Whether to read the user's login profile first.
     type: bool
     default: true
+  env:
+    description:
+      - Variables for the program, by name. They count more than what the login profile sets.
+      - They travel on standard input. No list of processes shows them, no log and no result; and they are written to no disk.
+    type: dict
+    version_added: 0.2.0
+  live:
+    description:
+      - Show the lines of the program as they come. What moves a cursor or is not printable is replaced, colours stay. With
+        O(stdout_file) only standard error is shown.
+      - The result is the same. Where the host is not connected with P(ansible.builtin.ssh#connection) and a key, or with C(become), nothing
+        is shown.
+    type: bool
+    default: false
+    version_added: 0.2.0
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   async:
     description: Supports being used with the C(async) keyword.
     support: full
-    details: O(stdin_file) and O(stdout_file) cannot be used then, and Python is needed in the container.
+    details: O(stdin_file), O(stdout_file) and O(env) cannot be used then, O(live) shows nothing, and Python is needed in the container.
   check_mode:
     support: full
     details: The command is not run.
@@ -100,6 +115,9 @@ EXAMPLES = r"""
     argv: [claude, --print]
     stdin: "{{ task_description }}"
     timeout: 600
+    live: true
+    env:
+      API_TOKEN: "{{ lookup('ansible.builtin.env', 'API_TOKEN') }}"
 """
 
 RETURN = r"""
@@ -141,6 +159,11 @@ stdout_file:
   returned: with O(stdout_file), when the program ran
   type: str
   sample: /home/me/results/task1.bundle
+live:
+  description: Its lines have been shown as they came.
+  returned: when they have
+  type: bool
+  sample: true
 timed_out:
   description: The program was stopped at its time limit.
   returned: when it was
@@ -186,6 +209,8 @@ def main() -> None:
     for name in ("stdin_file", "stdout_file"):
         if module.params[name]:
             module.fail_json(msg=f"{name} names a file on the control node and cannot be used with async")
+    if module.params["env"]:
+        module.fail_json(msg="env cannot be used with async: the values would lie in a file of the container")
     try:
         command = command_of(module.params, stdin_of(module.params))
     except CommandError as exc:

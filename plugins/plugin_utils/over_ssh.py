@@ -29,16 +29,22 @@ class OverSsh(ActionBase):
     _supports_async = False
     TRANSFERS_FILES = False
 
-    def reach(self, task_vars: dict[str, Any]) -> Reach:
+    def reachable(self) -> str | None:
+        """Why ssh cannot be run here for the host of the task; None where it can."""
         connection = self._connection
         if connection.transport != "ssh" or not hasattr(connection, "_build_command"):
-            raise AnsibleActionFail(
-                f"the host is connected with {connection.transport}, which this module does not know; allowed is ansible.builtin.ssh"
-            )
+            return f"the host is connected with {connection.transport}, which this module does not know; allowed is ansible.builtin.ssh"
         if connection.become:
-            raise AnsibleActionFail("become is not possible here: the job runs as the user that logs in")
+            return "become is not possible here: the job runs as the user that logs in"
         if connection.get_option("password") or self._play_context.password:
-            raise AnsibleActionFail("a login with a password is not possible here; allowed is one with a key")
+            return "a login with a password is not possible here; allowed is one with a key"
+        return None
+
+    def reach(self, task_vars: dict[str, Any]) -> Reach:
+        connection = self._connection
+        against = self.reachable()
+        if against is not None:
+            raise AnsibleActionFail(against)
 
         def command(line: str, fresh: bool) -> Sequence[str | bytes]:
             built: list[bytes] = connection._build_command(connection.get_option("ssh_executable"), "ssh", connection.host, line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,37 @@ def test_async_and_time_limit(tasks: Run) -> None:
     run = tasks({**execute(cmd="sh -c 'exit 255'"), "async": 30, "poll": 1}, execute(cmd="sleep 600", timeout=1))
     assert run.of("exec")[0]["rc"] == 255
     assert run.of("exec")[-1]["timed_out"] is True
+
+
+def test_one_container_is_seen_live_and_only_once(playbook: Playbooks) -> None:
+    """As it comes, harmless to a terminal; the result has the bytes."""
+    script = "echo first; sleep 0.5; echo second >&2; sleep 0.5; printf 'third \\033[2J \\001'; exit 3"
+    run = playbook("exec", container="runner1", argv=["sh", "-c", script])
+    assert run.rc == 2
+    assert run.stdout.count("\nfirst\nsecond\nthird \N{REPLACEMENT CHARACTER}[2J \N{REPLACEMENT CHARACTER}\n") == 1
+    found = run.last("exec")
+    assert (found["rc"], found["stdout"], found["stderr"], found["live"]) == (3, "first\nthird \x1b[2J \x01", "second\n", True)
+    apart = playbook("exec", container="runner1", argv=["sh", "-c", script], live=False)
+    assert apart.stdout.count("first") == 1 and "live" not in apart.last("exec")
+
+
+def test_d26_variables_of_the_session_are_in_no_list_of_processes_and_no_output(playbook: Playbooks, home: Path) -> None:
+    """D26: looked at on both ends while the command runs, with all that Ansible can be made to say."""
+    secret = "s3cret-of-the-session"
+    env = {"FORWARDED": secret, "PIXELS_ENV": '{"FORWARDED": {"forward": true}, "ONLY": {"value": "only-here", "session_only": true}}'}
+    look = "import glob, os\nfor p in glob.glob('/proc/[0-9]*/cmdline'):\n  try: w = open(p, 'rb').read()\n  except OSError: continue\n"
+    look += "  assert os.environb[b'FORWARDED'] not in w, 'seen'\nprint(len(os.environ['FORWARDED']), os.environ['ONLY'])"
+    seen = []
+    with subprocess.Popen(["sh", "-c", "while ps axww -o args=; do sleep 0.05; done"], stdout=subprocess.PIPE, text=True) as watcher:
+        try:
+            run = playbook("exec", "-vvvvv", container="runner1", argv=["python3", "-c", look], env=env).succeeded()
+        finally:
+            watcher.kill()
+        seen = watcher.stdout.readlines() if watcher.stdout is not None else []
+    assert run.last("exec")["stdout"] == f"{len(secret)} only-here\n"
+    assert secret not in run.output and secret not in str([item.result for item in run.results])
+    assert any("runner1" in line for line in seen) and not any(secret in line for line in seen)
+    assert playbook("exec", container="runner1", cmd="sh -c 'echo [$FORWARDED]'", forward=False, env=env).last("exec")["stdout"] == "[]\n"
 
 
 def test_fleet_is_shown_container_by_container(playbook: Playbooks) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..nas.driver import Container
-from . import known_hosts
+from . import known_hosts, ssh_config
 from .checkpoint_apply import Power, Progress, did, restore
 from .checkpoint_errors import shown
 from .checkpoint_plan import Restore, plan_restore
@@ -27,9 +27,11 @@ class Restoring(Task):
 
     plans: dict[str, Restore]
     lookout: Lookout
+    ways: Ways
 
     def _do(self) -> None:
-        self.plans, self.lookout = {}, Lookout(self.driver, Ways(self.driver, self.ctx.config, self.ctx.endpoint).door)
+        self.ways = Ways(self.driver, self.ctx.config, self.ctx.endpoint)
+        self.plans, self.lookout = {}, Lookout(self.driver, self.ways.door)
         self._plan(self._left())
         if self._is_refused():
             return
@@ -76,6 +78,7 @@ class Restoring(Task):
         except Exception as error:
             error.actions = progress.actions  # type: ignore[attr-defined]
             raise
+        ssh_config.keep(self.ctx, self.ways, ready.container)
         if ready.key_changed:
             progress.did("known_hosts")
         progress.enter("done")

@@ -19,6 +19,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "stdout_file": {"type": "str"},
     "timeout": {"type": "int"},
     "login": {"type": "bool", "default": True},
+    "env": {"type": "dict", "no_log": True},
+    "live": {"type": "bool", "default": False},
 }
 MUTUALLY_EXCLUSIVE = [["argv", "cmd"], ["stdin", "stdin_file"]]
 REQUIRED_ONE_OF = [["argv", "cmd"]]
@@ -28,7 +30,13 @@ def command_of(params: Mapping[str, Any], stdin: bytes | None) -> Command:
     """The command of a task; raises CommandError for what cannot be one."""
     argv = split(params["cmd"]) if params.get("cmd") is not None else tuple(params["argv"])
     timeout = params.get("timeout")
-    return Command(argv=argv, chdir=params.get("chdir") or None, stdin=stdin, login=params["login"], timeout=timeout)
+    env = {name: _value(value) for name, value in (params.get("env") or {}).items()}
+    return Command(argv=argv, chdir=params.get("chdir") or None, stdin=stdin, login=params["login"], timeout=timeout, env=env)
+
+
+def _value(value: Any) -> str:
+    """As YAML writes it: a variable that is given as true is not to arrive as True."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def stdin_of(params: Mapping[str, Any]) -> bytes | None:

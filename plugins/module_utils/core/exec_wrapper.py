@@ -8,15 +8,27 @@ the argument list travels as the first line of standard input (out of sight of p
 streams carry a random marker where the command's own output begins and, on standard error, where it ended and with what status.
 No marker: the command never ran, or nobody knows how it ended.
 
+Variables travel with the argument list. They are given to the shells under other names, which no login profile sets, and get their own
+right before the command begins: so they are in nobody's argument list, and what the profile says does not count more than they do.
+
 Pure: nothing here runs anything.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Bash does not let anybody set these, and the last prefix is that of the script below.
+_TAKEN = frozenset({"BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID"})
+_OWN = "_px_"
+# What the kernel takes for one variable, less its name here and there.
+_LONGEST = (1 << 17) - 300
 
 
 class CommandError(ValueError):
@@ -32,8 +44,11 @@ class Command:
     stdin: bytes | None = field(default=None, repr=False)
     login: bool = True
     timeout: int | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        for name, value in self.env.items():
+            _check_variable(name, value)
         if not self.argv:
             raise CommandError("the command is empty: give at least the program's name")
         if not self.argv[0]:
@@ -42,6 +57,19 @@ class Command:
             raise CommandError("a command cannot hold NUL characters: the kernel ends every argument there (use stdin for binary data)")
         if self.timeout is not None and self.timeout < 1:
             raise CommandError(f"timeout is {self.timeout}, it must be at least 1 second")
+
+
+def _check_variable(name: object, value: str) -> None:
+    """Errors never hold a value, nor what stands behind an equals sign: that is one, put in the wrong place."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        shown = str(name).partition("=")[0][:60]
+        raise CommandError(f"env: {shown!r} cannot be the name of a variable; it has letters, digits and underscores, and no digit first")
+    if name in _TAKEN or name.startswith(_OWN):
+        raise CommandError(f"env: {name} cannot be set, a shell keeps it for itself")
+    if "\0" in value:
+        raise CommandError(f"env: the value of {name} holds a NUL character, and the kernel ends every variable there")
+    if len(name) > 200 or len(value.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise CommandError(f"env: {name[:60]} is too long; a name may have 200 bytes and a value {_LONGEST}")
 
 
 def split(line: str) -> tuple[str, ...]:
@@ -85,6 +113,11 @@ case $_px_dir in
   /*) CDPATH= cd -- "$_px_dir" ;;
   *) CDPATH= cd -- "./$_px_dir" ;;
 esac >/dev/null || { printf '%s chdir\n' "$_px_mark" >&2; exit 1; }
+while [ -n "$_px_names" ]; do
+  eval "export ${_px_names%% *}=\"\$_px_v_${_px_names%% *}\"; unset _px_v_${_px_names%% *}"
+  _px_names=${_px_names#* }
+done
+unset _px_names
 printf '%s begin\n' "$_px_mark"
 printf '%s begin\n' "$_px_mark" >&2
 exec -- "$@" <&3 3<&-
@@ -109,8 +142,15 @@ IFS= read -r _px_header || exit 0
 _px_nl=$(printf '\nx')
 _px_nl=${_px_nl%x}
 eval "set -- $_px_header"
-_px_mark=$1 _px_login=$2 _px_limit=$3 _px_size=$4 _px_dir=$5
-shift 5
+_px_mark=$1 _px_login=$2 _px_limit=$3 _px_size=$4 _px_dir=$5 _px_count=$6
+shift 6
+export _px_names=
+while [ "$_px_count" -gt 0 ]; do
+  export "_px_v_$1=$2"
+  _px_names="$_px_names$1 "
+  _px_count=$((_px_count - 1))
+  shift 2
+done
 _px_store() {
   _px_tmp=${TMPDIR:-/tmp}
   [ "$_px_size" -gt 1048576 ] || [ ! -w /dev/shm ] || _px_tmp=/dev/shm
@@ -201,6 +241,7 @@ def pack(command: Command) -> Parcel:
     """Make a command ready; every parcel has its own random marker, which no output can hold by accident."""
     marker = f"pixels-{secrets.token_hex(16)}"
     size = "" if command.stdin is None else str(len(command.stdin))
-    settings = (marker, "1" if command.login else "", str(command.timeout or ""), size, command.chdir or "")
-    header = b" ".join(quote(word) for word in (*settings, *command.argv))
+    settings = (marker, "1" if command.login else "", str(command.timeout or ""), size, command.chdir or "", str(len(command.env)))
+    variables = (part for variable in command.env.items() for part in variable)
+    header = b" ".join(quote(word) for word in (*settings, *variables, *command.argv))
     return Parcel(marker, header + b"\n" + (command.stdin or b""))

@@ -70,9 +70,9 @@ def remote_line(python: str) -> str:
 
 
 @cache
-def _sources() -> tuple[tuple[str, bytes], ...]:
+def _sources(modules: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     package = __package__.rpartition(".")[0] + ".inside"
-    return tuple((name, pkgutil.get_data(package, f"{name}.py") or b"") for name in _MODULES)
+    return tuple((name, pkgutil.get_data(package, f"{name}.py") or b"") for name in modules)
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Message:
     data: bytes
 
 
-def message(run: str, request: Mapping[str, Any]) -> Message:
+def message(run: str, request: Mapping[str, Any], modules: tuple[str, ...] = _MODULES) -> Message:
     marker = secrets.token_hex(16)
-    sources = _sources()
+    sources = _sources(modules)
     header = {
         "modules": [[name, len(text)] for name, text in sources],
         "run": run,

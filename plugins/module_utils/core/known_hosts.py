@@ -11,14 +11,12 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import fcntl
 import hashlib
-import os
 import re
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from . import own_file
 from .errors import CoreError
 from .paths import private_dir, state_dir
 
@@ -134,37 +132,12 @@ def _rewrite(change: Callable[[list[str]], list[str]]) -> bool:
     file = path()
     try:
         private_dir(file.parent)
-        with _lock(file.with_name("known_hosts.lock")):
+        with own_file.locked(file):
             before = _read()
             after = change(before)
             if after == before:
                 return False
-            _replace(file, "".join(f"{line}\n" for line in after))
+            own_file.replace(file, "".join(f"{line}\n" for line in after).encode())
             return True
     except OSError as error:
         raise CoreError(f"the host keys of our containers cannot be kept in {file}: {error.strerror or error}", path=str(file)) from error
-
-
-@contextlib.contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """A file beside it, because the file itself is replaced. The lock goes with the process that holds it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _replace(file: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".known_hosts.", dir=file.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -36,7 +36,7 @@ def options(alias: str) -> dict[str, str]:
     """What both ways share. UpdateHostKeys and CheckHostIP would write lines of their own into our file."""
     return {
         "HostKeyAlias": alias,
-        "UserKnownHostsFile": _file_value(known_hosts.path()),
+        "UserKnownHostsFile": file_value(known_hosts.path()),
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "HostKeyAlgorithms": known_hosts.KEY_TYPE,
@@ -46,7 +46,7 @@ def options(alias: str) -> dict[str, str]:
     }
 
 
-def _file_value(path: Path) -> str:
+def file_value(path: Path) -> str:
     """A path as the value of an option: OpenSSH splits it at blanks and expands what begins with a percent sign."""
     text = str(path).replace("%", "%%")
     if not any(character.isspace() or character in "\"'\\" for character in text):

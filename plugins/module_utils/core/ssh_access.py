@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..nas.driver import Container, Driver
-from . import fleet, known_hosts, naming, ssh, ssh_login
+from . import fleet, known_hosts, naming, ssh, ssh_config, ssh_login
 from .access_options import ARGUMENTS, options_of
 from .access_script import Facts, Recipe, Report, read_probe, read_report
 from .apply import Watch, settled
@@ -101,6 +101,8 @@ class _Run:
         finally:
             self.herald.done(name)
         self._note(name, before, outcome)
+        if not self.ctx.check_mode:
+            ssh_config.keep(self.ctx, self.ways, outcome.container, user=self.recipe.user, key=self.key)
         return self._entry(name, outcome)
 
     # Looking

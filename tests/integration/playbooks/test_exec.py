@@ -62,7 +62,7 @@ def test_d23_words_of_a_list_arrive_exact(execute: Any, workers: None) -> None:
 @pytest.mark.parametrize("status", [1, 255])
 def test_d24_exit_status_is_shown_and_fails_the_play(status: int, execute: Any, workers: None) -> None:
     """D24: 255 is a status, not a lost connection."""
-    run = execute(container="worker01", argv=["sh", "-c", f"echo before; echo oops >&2; exit {status}"])
+    run = execute(container="worker01", argv=["sh", "-c", f"echo before; sleep 0.5; echo oops >&2; exit {status}"])
     assert run.rc == 2
     assert run.failures()[-1] == f"exit status {status}"
     assert "\nbefore\noops\n" in run.stdout

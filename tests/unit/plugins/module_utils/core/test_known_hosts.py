@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.core import known_hosts
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import known_hosts, own_file
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 
 
@@ -160,7 +160,7 @@ def test_a_writer_that_fails_leaves_the_file_as_it_was(state: Path, monkeypatch:
     def broken(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(known_hosts.os, "replace", broken)
+    monkeypatch.setattr(own_file.os, "replace", broken)
     with pytest.raises(CoreError, match="No space left"):
         known_hosts.pin("b.nas", key(2))
     assert lines(state) == [f"a.nas {key(1)}"]
