@@ -75,7 +75,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import VARIABLES, Config, ConfigError, load
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import Config, ConfigError, load
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 display = Display()
 
@@ -104,9 +105,7 @@ class LookupModule(LookupBase):
             raise AnsibleLookupError(str(error)) from None
 
     def _load(self, variables: dict[str, Any]) -> Config:
-        # Templates in our own variables are resolved; no others are looked at.
-        ours = {name: self._templar.template(variables[name]) for name in sorted(VARIABLES) if name in variables}
-        config = load(ours, os.environ)
+        config = load(ours(variables, self._templar, self._loader), os.environ)
         for text in config.warnings:
             display.warning(text)
         return config

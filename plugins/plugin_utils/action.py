@@ -23,6 +23,7 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import changes
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import (
     CONFIG_KEYS,
     driver_opener,
@@ -30,8 +31,8 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import (
     option,
     settings_of,
 )
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import KEYS, VARIABLES, Config, load
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.config_keys import FILE_VAR
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import KEYS, Config, load
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.config_keys import FILE_VAR, PROFILE_VAR
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import Spec, given_options
@@ -40,6 +41,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import S
 from ansible_collections.pixels.sandbox.plugins.module_utils.nas import select as _driver
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import broker_client as _session
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import connect as _connect
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 _LOADED = (_driver, _session, _connect)
 
@@ -113,6 +115,7 @@ class PixelsAction(ActionBase):
             result.update(describe(error))
         finally:
             if ctx is not None:
+                changes.note(ctx, result)
                 ctx.close()
         return censor(result, secrets)
 
@@ -131,7 +134,7 @@ class PixelsAction(ActionBase):
 
     def _variables(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Our variables with their templates resolved; no others are looked at."""
-        return {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}
+        return ours(task_vars, self._templar, self._loader)
 
     def _secrets(self, params: Mapping[str, Any], config: Config) -> frozenset[str]:
         """What no output may show. A short value in the containers' environment, such as 1, is found everywhere and hides nothing."""
@@ -150,7 +153,7 @@ class PixelsAction(ActionBase):
                 value = option(params, config, name)
                 if value is not None and name != "session_reuse":
                     arguments[name] = value
-        public = {FILE_VAR, *(key.var for key in KEYS if not key.secret and key.section != "truenas")}
+        public = {FILE_VAR, PROFILE_VAR, *(key.var for key in KEYS if not key.secret and key.section != "truenas")}
         arguments["settings"] = {**{name: value for name, value in variables.items() if name in public}, **(params.get("settings") or {})}
         # The connection is the local one whatever the task's host is, and so must be the interpreter.
         local_vars = {**task_vars, "ansible_python_interpreter": sys.executable}

@@ -20,14 +20,16 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / ".collections")]
 import of_checkpoints  # noqa: E402
 import of_clones  # noqa: E402
 import of_containers  # noqa: E402
+import of_devtools  # noqa: E402
 import of_egress  # noqa: E402
+import of_inventory  # noqa: E402
 import of_wire  # noqa: E402
 from incus_cli import Incus  # noqa: E402
 from measures import Added, Limit, Ratio, Timings  # noqa: E402
 from playbook import Playbooks, clean_environment, make_home  # noqa: E402
 from running_lab import REAL_LAB, RunningLab, real_lab_for_me  # noqa: E402
 
-SUBJECTS = ("wire", "containers", "clones", "checkpoints", "egress")
+SUBJECTS = ("wire", "inventory", "containers", "clones", "checkpoints", "egress", "devtools")
 FLEET, SMALL_FLEET = 20, 4
 
 
@@ -54,6 +56,9 @@ def bench_real(timings: Timings, directory: Path, home: Path, rounds: int, subje
         if "egress" in subjects:
             print("Egress:")
             of_egress.bench(timings, playbook, incus, lab, directory, rounds)
+        if "devtools" in subjects:
+            print("Tools for agents:")
+            of_devtools.bench(timings, playbook, rounds)
     finally:
         lab.reset()
 
@@ -75,7 +80,10 @@ def main() -> int:
         if "wire" in subjects:
             print("The wire:")
             of_wire.bench(timings, directory, rounds)
-        if subjects - {"wire"}:
+        if "inventory" in subjects:
+            print("The inventory:")
+            of_inventory.bench(timings, directory, home, rounds)
+        if subjects - {"wire", "inventory"}:
             if os.geteuid() == 0 and sys.platform == "linux":
                 with real_lab_for_me():
                     try:
@@ -84,7 +92,8 @@ def main() -> int:
                         subprocess.run([str(ROOT / "tests" / "tools" / "real_lab.sh"), "down"], check=True, stdout=subprocess.DEVNULL)
             else:
                 print("\n!! LEFT OUT: everything with containers, which needs root on Linux\n")
-        others = (*of_checkpoints.RATIOS, *of_containers.RATIOS, *of_wire.RATIOS, *of_egress.RATIOS)
+        alone = (*of_wire.RATIOS, *of_inventory.RATIOS)
+        others = (*of_checkpoints.RATIOS, *of_containers.RATIOS, *alone, *of_egress.RATIOS, *of_devtools.RATIOS)
         ratios: tuple[Ratio, ...] = (*of_clones.Names(fleet).ratios(fleet), *others)
         limits: tuple[Limit, ...] = of_checkpoints.LIMITS
         added: tuple[Added, ...] = of_egress.ADDED

@@ -63,6 +63,11 @@ class Context:
                     self._driver.storage.dataset_prefix = str(prefix)
             return self._driver
 
+    @property
+    def reached(self) -> bool:
+        """Whether the appliance has been asked for anything."""
+        return self._driver is not None
+
     def close(self) -> None:
         """Let go of the connection."""
         with self._lock:

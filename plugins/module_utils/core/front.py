@@ -59,6 +59,7 @@ def run_module(spec: Spec, run: Run) -> None:
     """The whole of a module's main()."""
     from ansible.module_utils.basic import AnsibleModule
 
+    from . import changes
     from .config import load
 
     module = AnsibleModule(argument_spec=spec.all_arguments(), supports_check_mode=True, **spec.rules())
@@ -67,6 +68,8 @@ def run_module(spec: Spec, run: Run) -> None:
     arguments = spec.all_arguments()
     given = frozenset(key for key, value in params.items() if value is not None and value != arguments.get(key, {}).get("default"))
     ctx: Context | None = None
+    # Cut off before its end it counts as failed.
+    result: dict[str, Any] = {"failed": True}
     try:
         config = load(settings_of(params), os.environ)
         for text in config.warnings:
@@ -92,9 +95,9 @@ def run_module(spec: Spec, run: Run) -> None:
         module.fail_json(**failure)
     else:
         if result.get("failed"):
-            result = {key: value for key, value in result.items() if key != "failed"}
-            module.fail_json(**result)
+            module.fail_json(**{key: value for key, value in result.items() if key != "failed"})
         module.exit_json(**result)
     finally:
         if ctx is not None:
+            changes.note(ctx, result)
             ctx.close()

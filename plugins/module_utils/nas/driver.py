@@ -140,8 +140,9 @@ class Driver(Protocol):
     def preflight(self) -> None:
         """Raise unless the appliance can run containers."""
 
-    def list(self, prefix: str = "") -> Sequence[Container]:
-        """All containers whose name begins so. Empty only when there are none: a service that is not up raises."""
+    def list(self, prefix: str = "", *, pattern: str = "", statuses: Collection[str] = ()) -> Sequence[Container]:
+        """All containers whose name begins so, or those of them whose name matches the regular expression from its start, and with one of
+        the statuses. Empty only when there are none: a service that is not up raises."""
 
     def get(self, name: str) -> Container | None:
         """One container; None only when it is proven not to exist."""

@@ -53,8 +53,12 @@ class VirtDriver:
     def preflight(self) -> None:
         self.config()
 
-    def list(self, prefix: str = "") -> Sequence[Container]:
-        filters = [["name", "^", prefix]] if prefix else []
+    def list(self, prefix: str = "", *, pattern: str = "", statuses: Collection[str] = ()) -> Sequence[Container]:
+        filters: list[Sequence[Any]] = [["name", "^", prefix]] if prefix else []
+        if pattern:
+            filters.append(["name", "~", pattern])
+        if statuses:
+            filters.append(["status", "in", sorted(status.upper() for status in statuses)])
         return self._query(filters)
 
     def get(self, name: str) -> Container | None:

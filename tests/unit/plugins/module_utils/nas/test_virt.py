@@ -58,6 +58,11 @@ class TestReading:
             ("px-b", "stopped", None),
         ]
 
+    def test_a_list_may_be_narrowed_by_the_appliance(self, api: ScriptedApi, driver: VirtDriver) -> None:
+        filters = [["name", "^", "px-"], ["name", "~", "px-(?:w.*)$"], ["status", "in", ["RUNNING", "STOPPED"]]]
+        api.expect("read", "virt.instance.query", filters, RAW, result=[entry("px-w1")])
+        assert [found.name for found in driver.list("px-", pattern="px-(?:w.*)$", statuses=["stopped", "running"])] == ["px-w1"]
+
     def test_several_are_asked_for_at_once(self, api: ScriptedApi, driver: VirtDriver) -> None:
         api.expect("read", "virt.instance.query", [["id", "in", ["px-b", "px-task1", "px-x"]]], RAW, result=[entry(), entry("px-b")])
         assert {found.name for found in driver.several({"px-x", "px-task1", "px-b"})} == {"px-b", "px-task1"}
