@@ -6,6 +6,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 export LAB_DIR=${PIXELS_E2E_LAB:-$root/.cache/e2e} ENGINE=incus VERSION=25.10
 unset "${!PIXELS_TRUENAS_@}"
 
+# The tests sit in front of a terminal that tmux draws.
+if [ "${1:-}" = up ]; then command -v tmux >/dev/null || "$root/tests/tools/apt_install.sh" tmux; fi
 if [ "${1:-}" != gone ]; then
     exec "$root/tests/tools/lab.sh" "$@"
 fi

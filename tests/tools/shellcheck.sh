@@ -7,6 +7,6 @@ if ! command -v shellcheck >/dev/null; then
     echo "LEFT OUT: shellcheck is not installed"
     exit 0
 fi
-mapfile -t scripts < <(find .ci tests playbooks roles plugins extensions -name '*.sh' -type f; echo .ci/run; echo roles/egress/files/load)
+mapfile -t scripts < <(find .ci tests playbooks roles plugins extensions -name '*.sh' -type f; printf "%s\n" .ci/run roles/egress/files/load roles/console/files/{session,detach})
 shellcheck "${scripts[@]}"
 echo "${#scripts[@]} scripts"
