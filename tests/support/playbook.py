@@ -91,6 +91,8 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         ANSIBLE_NOCOLOR="1",
         ANSIBLE_LOCALHOST_WARNING="False",
         ANSIBLE_INVENTORY_UNPARSED_WARNING="False",
+        # Half a gigabyte of tools for each container; the tests of them ask for them.
+        PIXELS_PROVISION_DEVTOOLS="false",
     )
     return {**environment, **more}
 

@@ -82,15 +82,30 @@ def ansible_test() -> list[Check]:
     ]
 
 
+# The tests of policies have a lab of their own, so that both lanes have containers to wait for.
+POLICIES = ("tests/e2e/egress", "tests/e2e/egress_gateway")
+_LAB = str(TOOLS / "real_lab.sh")
+
+
 def end_to_end() -> list[Check]:
-    lab = str(TOOLS / "real_lab.sh")
+    others = [f"--ignore={folder}" for folder in POLICIES]
     checks = [
-        Check("e2e", "the lab with real containers", [lab, "up"], timeout=1200, provides="lab"),
-        replace(pytest("e2e", "end to end", "tests/e2e", timeout=4500), needs="lab"),
+        Check("e2e", "the lab with real containers", [_LAB, "up"], timeout=1200, provides="lab"),
+        replace(pytest("e2e", "end to end", "tests/e2e", *others, timeout=4200), needs="lab"),
         Check("e2e", "molecule", [str(TOOLS / "molecule.sh")], timeout=1800, needs="lab"),
-        Check("e2e", "the lab leaves no process", [lab, "gone"], timeout=120),
+        Check("e2e", "the lab leaves no process", [_LAB, "gone"], timeout=120),
     ]
     return [replace(check, lane="wait", real=True, env={"PIXELS_TEST_REAL": "required"}) for check in checks]
+
+
+def policies() -> list[Check]:
+    checks = [
+        Check("e2e", "the lab for policies", [_LAB, "up"], timeout=1200, provides="lab for policies"),
+        replace(pytest("e2e", "policies end to end", POLICIES[0], POLICIES[1], timeout=4200), needs="lab for policies"),
+        Check("e2e", "the lab for policies leaves no process", [_LAB, "gone"], timeout=120),
+    ]
+    env = {"PIXELS_TEST_REAL": "required", "PIXELS_E2E_LAB": str(ROOT / ".cache" / "e2e-policies")}
+    return [replace(check, real=True, env=env) for check in checks]
 
 
 def all_checks() -> list[Check]:
@@ -99,6 +114,7 @@ def all_checks() -> list[Check]:
         pytest("unit", "unit tests", "tests/unit", "-n", "2", timeout=1200),
         pytest("integration", "integration", "tests/integration", "-n", "2", timeout=3000),
         *ansible_test(),
+        *policies(),
         *end_to_end(),
         replace(pytest("lab-tests", "the lab's own tests", "tests/lab/tests", timeout=1800), lane="wait"),
     ]

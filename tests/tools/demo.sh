@@ -55,11 +55,11 @@ export ANSIBLE_CONFIG=$root/ansible.cfg ANSIBLE_LOCALHOST_WARNING=False ANSIBLE_
 export PATH=$root/.venv/bin:$PATH
 
 if [ $real = yes ]; then
-    step "Container $name, with SSH"
+    step "Container $name, with SSH and the tools for coding agents"
     [ ! -t 1 ] || export ANSIBLE_FORCE_COLOR=1
-    play create -e "container=$name" | tee "$said"
-    step "A command in it, over SSH"
-    play exec -e "container=$name" -e 'cmd=sh -c "uname -a; id"'
+    play create -e "container=$name" -e wait_for=devtools | tee "$said"
+    step "An agent in it, over SSH"
+    play exec -e "container=$name" -e 'cmd=sh -c "id; claude --version; codex --version; opencode --version"'
     step "A checkpoint of it, and a container cloned from that"
     play checkpoint_create -e "container=$name" -e label=ready
     play create -e "container=$name-clone" -e "from=$name:ready"
@@ -88,6 +88,7 @@ Go on in a shell that knows the lab:
   source ${LAB_DIR#"$root"/}/env && export PATH=$root/.venv/bin:\$PATH
 NEXT
 if [ $real = yes ]; then
+    echo "  ansible-playbook playbooks/console.yml -e container=$name"
     echo "  ansible-playbook playbooks/exec.yml -e container=$name -e cmd='ls -la'"
     echo "  ansible-playbook playbooks/checkpoint_restore.yml -e container=$name -e label=ready"
     echo "  ansible-playbook playbooks/create.yml -e 'container=worker[01:05]' -e from=$name:ready"

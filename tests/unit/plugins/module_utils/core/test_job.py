@@ -160,7 +160,7 @@ def test_the_time_limit_ends_all_of_it(box: Box, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_command_that_ends_at_sigterm_has_run_into_its_limit_all_the_same(box: Box) -> None:
-    result = box.run(*sh("trap 'echo bye; exit 0' TERM; sleep 100 & wait"), time_limit=3, login=False)
+    result = box.run(*sh("trap 'echo bye; exit 0' TERM; sleep 100 & wait"), time_limit=6, login=False)
     assert result["timed_out"] and result["exit_status"] == 124
     assert box.result("stdout.log") == "bye\n"
 
