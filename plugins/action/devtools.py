@@ -10,11 +10,12 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import VARIABLES, load
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import load
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.devtools_catalogue import catalogue, default_registry
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.devtools_plan import ARGUMENTS, Plan, plan
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 display = Display()
 _NAME = "pixels.sandbox.devtools"
@@ -55,8 +56,7 @@ class ActionModule(ActionBase):
         return {**outcome, "steps": done["steps"]}
 
     def _configured_user(self, task_vars: dict[str, Any]) -> str:
-        variables = {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}
-        return str(load(variables, os.environ).get("ssh.user"))
+        return str(load(ours(task_vars, self._templar, self._loader), os.environ).get("ssh.user"))
 
     def _told(self, wanted: Plan) -> dict[str, Any]:
         outcome: dict[str, Any] = {

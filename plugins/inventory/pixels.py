@@ -11,7 +11,7 @@ version_added: 0.2.0
 author:
   - The pixels.sandbox developers (@pixels-sandbox)
 description:
-  - Makes a host of each container, with all that SSH needs to reach it, and groups of their status, image, owner and labels.
+  - Makes a host of each container, with all that SSH needs to reach it, and groups of their status, image, owner, egress policy and labels.
   - One call to the appliance however many containers there are. In a playbook run it shares its login with the tasks.
   - The source is a YAML file whose name is or ends in C(pixels.yml) or C(pixels.yaml), as C(fleet.pixels.yml). Ansible's plugin C(auto)
     finds it there, so nothing needs to be enabled.

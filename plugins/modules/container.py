@@ -19,6 +19,7 @@ description:
   - A new container is made of an image, or as a clone of another container, which takes seconds and no space of its own; see O(from).
 extends_documentation_fragment:
   - pixels.sandbox.cards
+  - pixels.sandbox.mark
   - pixels.sandbox.auth
   - pixels.sandbox.attributes
   - pixels.sandbox.attributes.action_group
@@ -109,21 +110,11 @@ options:
       - Whether it starts when the appliance does.
       - A new container does when this is not set.
     type: bool
-  owner:
-    description: A text that is kept with the container, for M(pixels.sandbox.container_info) to choose by. At most 200 characters.
-    type: str
-  expires:
-    description:
-      - For how long to keep it, as in V(90m), V(12h), V(7d) or V(2w), from the moment at which it is made. M(pixels.sandbox.prune) destroys
-        it some time after that.
-      - A container that exists keeps its moment as long as this is the same. Another duration counts from now. V(none) means for ever.
-    type: str
   vars_by_name:
     description:
       - Options that single containers have of their own. Each key is a name or a range, of containers that O(name) has too. Below it are
-        O(autostart), O(cpu), O(environment), O(expires), O(from), O(image), O(memory), O(owner), O(pool) or O(scrub).
-      - What is there comes before the option of the task, and what comes later in it before what is earlier. An environment replaces the
-        other as a whole.
+        O(autostart), O(cpu), O(egress), O(environment), O(expires), O(from), O(image), O(labels), O(memory), O(owner), O(pool), O(scrub).
+      - What is there comes before the option of the task, and what comes later in it before what is earlier.
     type: dict
   create:
     description: With V(false) a container that does not exist is an error and is not made.
@@ -210,6 +201,7 @@ EXAMPLES = r"""
     environment:
       ROLE: worker
     owner: nightly
+    labels: {team: web}
     concurrency: 8
 
 - name: Twenty clones of what was prepared once, for a day; the first one with more memory
@@ -334,6 +326,14 @@ containers:
     owner:
       description: The text of O(owner).
       type: str
+    labels:
+      description: The texts of O(labels).
+      type: dict
+      sample: {"team": "web"}
+    egress:
+      description: The egress policy that O(egress) has noted, V(null) for none.
+      type: str
+      sample: agent
     expires:
       description: Until when it is to be kept. V(null) is for ever.
       type: str

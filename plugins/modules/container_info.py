@@ -37,6 +37,11 @@ options:
     description:
       - Only containers with this owner.
     type: str
+  labels:
+    description:
+      - Only containers that have all of these labels, with these values.
+    type: dict
+    version_added: 0.2.0
   all:
     description:
       - Also those whose name begins with C(px-) on the appliance but that this collection has not made.
@@ -67,6 +72,11 @@ EXAMPLES = r"""
   pixels.sandbox.container_info:
     name: worker[01:20]
     owner: nightly
+
+- name: Whatever belongs to the web team
+  pixels.sandbox.container_info:
+    labels:
+      team: web
 """
 
 RETURN = r"""
@@ -146,6 +156,14 @@ containers:
     owner:
       description: The text that its owner has left.
       type: str
+    labels:
+      description: The texts by name that it was given.
+      type: dict
+      sample: {"team": "web"}
+    egress:
+      description: The egress policy that was last put in force in it, as was noted then. V(null) is that nobody has noted one.
+      type: str
+      sample: agent
     expires:
       description: Until when it is to be kept. V(null) is for ever.
       type: str

@@ -33,7 +33,7 @@ def base(playbook: Playbooks, real_lab: RunningLab) -> str:
 def workers(base: str, playbook: Playbooks) -> list[dict[str, Any]]:
     """The three, as the task that made them has told of them."""
     made = playbook("create", container=NAMES, scrub="logins", **{"from": f"{BASE}:ready"}).succeeded()
-    return list(made.last("container")["containers"])
+    return list(made.of("container")[0]["containers"])
 
 
 def hostvars(playbook: Playbooks, name: str) -> dict[str, Any]:

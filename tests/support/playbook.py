@@ -61,13 +61,15 @@ class PlayRun:
         assert self.rc == 0 and self.failed == 0, self.output
         return self
 
-    def of(self, action: str, *, host: str | None = None) -> list[dict[str, Any]]:
+    def of(self, action: str, *, host: str | None = None, skipped: bool = True) -> list[dict[str, Any]]:
         """The results of a module; `container` stands for `pixels.sandbox.container`."""
         name = action if "." in action else f"pixels.sandbox.{action}"
-        return [item.result for item in self.results if item.action == name and host in (None, item.host)]
+        items = [item for item in self.results if item.action == name and host in (None, item.host)]
+        return [item.result for item in items if skipped or item.status != "skipped"]
 
     def last(self, action: str) -> dict[str, Any]:
-        found = self.of(action)
+        """The last result, of a task that was not skipped unless all of them were."""
+        found = self.of(action, skipped=False) or self.of(action)
         assert found, f"{action} did not run:\n{self.output}"
         return found[-1]
 

@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from ..nas.driver import Container, ContainerSpec, Driver
-from . import fleet, identity, known_hosts, marker, naming
+from . import fleet, identity, known_hosts, marker, naming, ssh_config
 from .apply import Watch, apply, settled
 from .clone import Sources
 from .context import Context
+from .egress_policy import MODES
 from .errors import CoreError, Invalid
 from .front import Spec
 from .gateway import Ways, behind, check_cards, inside_card
@@ -43,6 +44,8 @@ SPEC = Spec(
         "inside": {"type": "str"},
         "via": {"type": "str"},
         "owner": {"type": "str"},
+        "labels": {"type": "dict"},
+        "egress": {"type": "str", "choices": list(MODES)},
         "expires": {"type": "str"},
         "vars_by_name": {"type": "dict"},
         "create": {"type": "bool", "default": True},
@@ -70,9 +73,12 @@ def run(ctx: Context) -> dict[str, Any]:
         raise Invalid("concurrency", params["concurrency"], "1 to 64 containers at a time")
     if params["wait_timeout"] < 1:
         raise Invalid("wait_timeout", params["wait_timeout"], "it takes at least one second")
-    wishes = {wanted.name: wanted for wanted in from_context(ctx)}
-    driver = ctx.driver()
-    return _Run(ctx, driver, wishes).result()
+    return converge(ctx, {wanted.name: wanted for wanted in from_context(ctx)})
+
+
+def converge(ctx: Context, wishes: dict[str, Wanted]) -> dict[str, Any]:
+    """The containers as they are wished for, each in a way of its own; of the options those count that are about the task as a whole."""
+    return _Run(ctx, ctx.driver(), wishes).result()
 
 
 class _Run:
@@ -88,7 +94,8 @@ class _Run:
         self.cancelled = threading.Event()
         self.listed: dict[str, Container] = {}
         self.remover = Remover(driver, ctx.params["dependents"])
-        self.lookout = Lookout(driver, Ways(driver, ctx.config, ctx.endpoint).door)
+        self.ways = Ways(driver, ctx.config, ctx.endpoint)
+        self.lookout = Lookout(driver, self.ways.door)
 
     def result(self) -> dict[str, Any]:
         with fleet.Herald(self.ctx.show) as herald:
@@ -292,6 +299,8 @@ class _Run:
             if proven is not None and proven.renewed:
                 actions.append("renewed")
             final = self._final(wanted, current, bool(actions), watch)
+            if wanted.state in ("started", "restarted"):
+                ssh_config.keep(self.ctx, self.ways, final)
         except Exception as error:
             if not hasattr(error, "actions"):
                 error.actions = actions  # type: ignore[attr-defined]
@@ -315,6 +324,7 @@ class _Run:
         """
         if wanted.state == "absent" or any(isinstance(step, (Create, Clone, Delete)) for step in change.steps):
             known_hosts.remove([self._alias(name)])
+            ssh_config.forget(self.ctx, [name])
 
     def _proven(self, wanted: Wanted, current: Container | None, changed: bool, watch: Watch) -> Identity | None:
         """A clone that is reached for the first time, from here at least: its identity is its own, and its host key is pinned."""

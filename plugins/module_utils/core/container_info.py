@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..nas.driver import Container
-from . import known_hosts, marker, naming, ssh
+from . import container_labels, known_hosts, marker, naming, ssh
 from .context import Context
 from .front import Spec
 from .gateway import Unreachable, Ways
@@ -20,6 +20,7 @@ SPEC = Spec(
         "name": {"type": "list", "elements": "str", "aliases": ["container"]},
         "status": {"type": "list", "elements": "str"},
         "owner": {"type": "str"},
+        "labels": {"type": "dict"},
         "all": {"type": "bool", "default": False},
         "connection": {"type": "bool", "default": False},
     },
@@ -29,6 +30,7 @@ SPEC = Spec(
 def run(ctx: Context) -> dict[str, Any]:
     params = ctx.params
     names = naming.expand(params["name"]) if params["name"] else None
+    labelled = container_labels.check(params["labels"] or {})
     statuses = {status.lower() for status in params["status"] or []}
     entries = []
     existing = set()
@@ -45,6 +47,7 @@ def run(ctx: Context) -> dict[str, Any]:
             (names is not None and name not in names)
             or (statuses and container.status not in statuses)
             or (params["owner"] is not None and mark.owner != params["owner"])
+            or not container_labels.have(mark.labels, labelled)
         ):
             continue
         addresses = [{"address": entry.address, "family": entry.family, "interface": entry.interface} for entry in container.addresses]

@@ -82,11 +82,13 @@ def parse(option: str, value: object, denial: bool = False) -> Entry:
 
 
 def parse_list(option: str, values: object, denial: bool = False) -> tuple[Entry, ...]:
-    """The entries of a list, or of a text with commas, sorted and each once. Nothing said, as in the empty answer of a survey, is none."""
+    """The entries of a list, or of a text with commas or lines, sorted and each once. Nothing said, as in the empty answer of a survey, is
+    none.
+    """
     if values is None:
         return ()
     if isinstance(values, str):
-        values = [part for part in values.split(",") if part.strip()]
+        values = [part for part in re.split(r"[,\n]", values) if part.strip()]
     if not isinstance(values, (list, tuple, set, frozenset)):
         raise Invalid(option, _plain(values), f"it is a list of entries, or a text with commas between them; {_FORMS}")
     return tuple(sorted({parse(option, value, denial) for value in values}))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 # Of a container's view; its network and environment are for tasks.
-_FACTS = ("status", "image", "from", "cpu", "memory", "pool", "autostart", "via", "owner", "labels", "expires")
+_FACTS = ("status", "image", "from", "cpu", "memory", "pool", "autostart", "via", "owner", "labels", "egress", "expires")
 # A host of that name is this machine, whatever is said about it.
 _NO_HOSTS = ("localhost",)
 
@@ -155,8 +155,9 @@ ALWAYS: tuple[tuple[str, ...], ...] = ((RUNNING,), (STOPPED,))
 
 def _groups(entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     yield (str(entry["status"]),)
-    for kind in ("image", "from", "owner", "via"):
-        if entry[kind]:
+    for kind in ("image", "from", "owner", "via", "egress"):
+        # What is remembered may be of a time that did not know all of them.
+        if entry.get(kind):
             yield kind, str(entry[kind])
     for label, value in sorted((entry["labels"] or {}).items()):
         yield "label", str(label), *([str(value)] if value else [])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 KEY = "PIXELS_SANDBOX"
@@ -31,9 +31,13 @@ class Marker:
     lasts: str | None = None  # for how long it was to be kept, as it was asked for
     via: str | None = None  # the gateway that it is behind
     scrub: str | None = None  # which of the source's traces the container is to remove: None is all, "" none
+    labels: Mapping[str, str] = field(default_factory=dict)  # texts that its user has put on it
+    egress: str | None = None  # the mode of the egress policy that we last put in force in it
 
     def text(self) -> str:
-        values = {key: getattr(self, field) for key, field, _kind in _FIELDS}
+        values = {key: getattr(self, name) for key, name, _kind in _FIELDS}
+        # A text of its own: the service in the container, which reads the mark with a few lines of shell, passes over texts and numbers.
+        values["labels"] = json.dumps(dict(self.labels), separators=(",", ":"), sort_keys=True) if self.labels else None
         return json.dumps({key: value for key, value in values.items() if value is not None}, separators=(",", ":"), sort_keys=True)
 
 
@@ -49,6 +53,7 @@ _FIELDS: tuple[tuple[str, str, type], ...] = (
     ("lasts", "lasts", str),
     ("scrub", "scrub", str),
     ("via", "via", str),
+    ("egress", "egress", str),
 )
 
 
@@ -68,13 +73,22 @@ def read(environment: Mapping[str, str]) -> Marker | None:
         values = None
     if not isinstance(values, dict):
         return Marker()
-    known: dict[str, Any] = {field: values[key] for key, field, kind in _FIELDS if _is(values.get(key), kind)}
-    return Marker(**known)
+    known: dict[str, Any] = {name: values[key] for key, name, kind in _FIELDS if _is(values.get(key), kind)}
+    return Marker(**known, labels=_texts(values.get("labels")))
 
 
 def _is(value: Any, kind: type) -> bool:
     """To JSON true is no number."""
     return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """What of it is texts by name."""
+    try:
+        found = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    return {key: text for key, text in found.items() if isinstance(text, str)} if isinstance(found, dict) else {}
 
 
 def without(environment: Mapping[str, str]) -> dict[str, str]:

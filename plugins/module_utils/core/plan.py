@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from ..nas.driver import INSIDE, Container, ContainerSpec, Nic
-from . import expiry, lease, marker, naming
+from . import container_labels, expiry, lease, marker, naming
 from .errors import CoreError, Foreign, NeedsRecreate
 from .identity_scrub import CATEGORIES
 from .view import show_nic, view, view_spec
@@ -169,6 +169,8 @@ FIELDS = (
     Field("via", lambda container: _mark(container).via, lambda wanted: wanted.via, in_place=False),
     Field("inside", lambda container: container.inside, lambda wanted: wanted.inside, _same_nic),
     Field("owner", lambda container: _mark(container).owner, lambda wanted: wanted.owner),
+    Field("labels", lambda container: dict(_mark(container).labels), lambda wanted: wanted.labels),
+    Field("egress", lambda container: _mark(container).egress, lambda wanted: wanted.egress),
     Field("expires", lambda container: _mark(container).lasts or expiry.NEVER, lambda wanted: wanted.expires),
 )
 
@@ -283,10 +285,12 @@ def _changes(current: Container, wanted: Wanted, differing: list[Field]) -> tupl
     names = {entry.name for entry in differing}
     changes: dict[str, Any] = {name: getattr(wanted, name) for name in ("cpu", "memory", "autostart", "inside") if name in names}
     mark = marker.read(current.environment)
-    if mark is None or names & {"environment", "owner", "expires"}:
+    if mark is None or names & {"environment", "owner", "expires", "labels", "egress"}:
         environment = marker.without(current.environment) if wanted.environment is None else wanted.environment
         new = replace(mark or marker.Marker(), **(wanted.expiry() if "expires" in names else {}))
-        changes["environment"] = marker.with_marker(environment, replace(new, owner=wanted.owner or new.owner))
+        labels = new.labels if wanted.labels is None else wanted.labels
+        new = container_labels.fitting(replace(new, owner=wanted.owner or new.owner, labels=labels, egress=wanted.egress or new.egress))
+        changes["environment"] = marker.with_marker(environment, new)
     return changes, replace(current, **changes)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from . import expiry, fleet, lease
+from . import expiry, fleet, lease, ssh_config
 from .context import Context
 from .errors import Invalid
 from .front import Spec
 from .prune_apply import Outcome, Pruner
-from .prune_items import WHATS, Item
+from .prune_items import CONTAINER, HOST_KEY, REPAIR, WHATS, Item
 from .prune_look import look
 from .prune_plan import Plan, Wish, plan
 
@@ -50,6 +50,8 @@ def run(ctx: Context) -> dict[str, Any]:
         with fleet.Herald(ctx.show) as herald:
             pruner = Pruner(driver, ctx.endpoint.label, seen, params["dependents"], params["concurrency"], herald)
             outcomes = [outcome for step in decided.steps for outcome in pruner.carry_out(step)]
+        gone = [found.item for found in outcomes if found.done and found.item.kind in (CONTAINER, HOST_KEY)]
+        ssh_config.forget(ctx, [item.name for item in gone if item.action != REPAIR])
     return _result(ctx, decided, outcomes)
 
 

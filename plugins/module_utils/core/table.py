@@ -50,12 +50,10 @@ def text(value: Any) -> str:
 
 def printable(value: str) -> str:
     """On one line, and without the control characters that a hostile name might hold."""
-    return "".join(
-        " " if character in "\n\r\t" else character for character in value if character in "\n\r\t" or not _is_control(character)
-    )
+    return "".join(" " if character in "\n\r\t" else character for character in value if character in "\n\r\t" or not is_control(character))
 
 
-def _is_control(character: str) -> bool:
+def is_control(character: str) -> bool:
     # Cc: escape sequences; Cf: marks that reorder text; but joiners are part of what is shown.
     return unicodedata.category(character) in ("Cc", "Cf", "Cs") and character not in "\u200c\u200d"
 

@@ -37,6 +37,8 @@ def view(container: Container | None) -> dict[str, Any]:
         "inside": None if container.inside is None else container.inside.parent,
         "via": mark.via,
         "owner": mark.owner,
+        "labels": dict(mark.labels),
+        "egress": mark.egress,
         "expires": expiry.shown(mark.expires),
     }
 
@@ -62,5 +64,7 @@ def view_spec(spec: ContainerSpec, started: bool) -> dict[str, Any]:
         "inside": None if spec.inside is None else spec.inside.parent,
         "via": mark.via,
         "owner": mark.owner,
+        "labels": dict(mark.labels),
+        "egress": mark.egress,
         "expires": expiry.shown(mark.expires),
     }

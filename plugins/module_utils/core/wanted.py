@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..nas.driver import Container, ContainerSpec, Nic
-from . import expiry, labels, marker, naming
+from . import container_labels, expiry, labels, marker, naming
 from .errors import CoreError, Invalid
 
 STATES = ("present", "started", "stopped", "restarted", "absent")
@@ -107,6 +107,8 @@ class Wanted:
     owner: str | None = None
     expires: str | None = None  # as in expiry.duration
     scrub: str | None = None  # as in the mark, but written out: all categories are all of their names
+    labels: Mapping[str, str] | None = None
+    egress: str | None = None  # what to note; nothing comes into force by it
     create: bool = True
     new: bool = False  # one that exists is somebody else's
     adopt: bool = False
@@ -156,6 +158,7 @@ class Wanted:
             via=self._via(mark),
             expires=self.expires or mark.lasts,
             scrub=mark.scrub if self.scrub is None and source is not None else self.scrub,
+            labels=mark.labels if self.labels is None else self.labels,
         )
 
     def _clone_spec(self, current: Container | None) -> ContainerSpec:
@@ -178,7 +181,12 @@ class Wanted:
             basis = replace(basis, autostart=self.defaults.autostart, inside=None)
         named = self.origin.mark.image
         # The very image that the source was made of is the one that the appliance need not fetch, as long as it keeps it.
-        mark = replace(self._mark(named), via=self._via(self.origin.mark) if current is None else self.via)
+        mark = replace(
+            self._mark(named),
+            via=self._via(self.origin.mark) if current is None else self.via,
+            # The policy is in its data.
+            egress=self.egress or self.origin.mark.egress,
+        )
         spec = self._spec(basis, source.base_image or named or self.defaults.image, mark)
         return replace(spec, image_name=named or self.defaults.image)
 
@@ -201,7 +209,7 @@ class Wanted:
         return self.via or (mark.via if self.nic is None else None)
 
     def _mark(self, image: str | None) -> marker.Marker:
-        return marker.Marker(
+        mark = marker.Marker(
             image=image,
             owner=self.owner,
             id=self.id,
@@ -209,8 +217,11 @@ class Wanted:
             source=None if self.source is None else self.source.text,
             via=self.via,
             scrub=None if self.source is None else self.scrub,
+            labels=self.labels or {},
+            egress=self.egress,
             **self.expiry(),
         )
+        return container_labels.fitting(mark)
 
     def expiry(self) -> dict[str, Any]:
         """The two fields of the mark that say how long it is kept."""

@@ -14,8 +14,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..nas.driver import INSIDE, Nic
-from . import expiry, naming, units
+from . import container_labels, expiry, naming, units
 from .context import Context
+from .egress_policy import MODES
 from .errors import CoreError, Invalid
 from .front import given_options, is_unset
 from .identity_scrub import CATEGORIES
@@ -134,6 +135,12 @@ def _owner(value: Any) -> str:
     return value
 
 
+def _egress(value: Any) -> str:
+    if value not in MODES:
+        raise Invalid("egress", value, f"allowed are {', '.join(MODES)}")
+    return str(value)
+
+
 def scrub_text(value: Any) -> str:
     """The categories in the order of their table."""
     wanted = [value] if isinstance(value, str) else list(value)
@@ -147,10 +154,12 @@ def scrub_text(value: Any) -> str:
 CHECKS: dict[str, Callable[[Any], Any]] = {
     "autostart": _autostart,
     "cpu": units.cpu_text,
+    "egress": _egress,
     "environment": _environment,
     "expires": expiry.duration,
     "from": Source.parse,
     "image": image_name,
+    "labels": container_labels.check,
     "memory": units.memory_mib,
     "owner": _owner,
     "pool": str,

@@ -82,9 +82,17 @@ def inventory(lab: RunningLab, home: Path) -> Inventory:
 
 @pytest.fixture
 def fleet(playbook: Playbooks) -> None:
-    """Two running workers, one of them with a checkpoint and a clone of it, and a box that is stopped and has labels."""
+    """Two running workers, one of them restricted, with a checkpoint and a clone of it, and a box that is stopped and has labels."""
     tasks: list[dict[str, Any]] = [
-        {"name": "Workers", "pixels.sandbox.container": {"name": "worker[1:2]", "owner": "nightly", "wait_for": "none"}},
+        {
+            "name": "Workers",
+            "pixels.sandbox.container": {
+                "name": "worker[1:2]",
+                "owner": "nightly",
+                "wait_for": "none",
+                "vars_by_name": {"worker1": {"egress": "agent"}},
+            },
+        },
         {
             "name": "Box",
             "pixels.sandbox.container": {

@@ -79,7 +79,7 @@ def test_host_variables_reach_the_lookup(plays: Playbooks) -> None:
                 "that": [
                     "lookup('pixels.sandbox.config', 'truenas.host') == inventory_hostname ~ '.example'",
                     "lookup('pixels.sandbox.config').truenas.api_key == '********'",
-                    "lookup('pixels.sandbox.config', 'provision.devtools') is true",
+                    "lookup('pixels.sandbox.config', 'provision.enabled') is true",
                 ]
             }
         },

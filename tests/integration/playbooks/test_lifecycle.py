@@ -49,7 +49,7 @@ def test_d31_destroy_without_a_terminal_destroys_and_twice_is_fine(playbook: Pla
 )
 def test_fleet(names: str | list[str], playbook: Playbooks, lab: RunningLab) -> None:
     wanted = ["px-worker01", "px-worker02", "px-worker03"]
-    assert playbook("create", container=names, provision=False).succeeded().last("container")["changed"]
+    assert playbook("create", container=names, provision=False).succeeded().of("container")[0]["changed"]
     assert sorted(lab.instances()) == wanted
     playbook("destroy", container=names).succeeded()
     assert lab.instances() == {}

@@ -18,6 +18,7 @@ from ansible.template import Templar
 
 from ansible_collections.pixels.sandbox.plugins.action import devtools as action
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.devtools_catalogue import default_registry
+from ansible_collections.pixels.sandbox.plugins.plugin_utils import variables as plugin_variables
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.devtools_facts import DEFAULT, after, asked, facts
 
 DONE = {"changed": True, "steps": ["program", "wish", "start"], "invocation": {"module_args": {}}}
@@ -124,3 +125,14 @@ class TestFailures:
 
 def test_the_default_registry_is_read_here() -> None:
     assert default_registry().startswith("https://")
+
+
+def test_the_profile_of_the_command_line_reaches_it(task: Run, visits: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with -e profile=, which is no variable of ours by its name."""
+    config = Path(os.environ["HOME"]) / ".config" / "pixels" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[profiles.home.ssh]\nuser = "somebody"\n')
+    config.chmod(0o600)
+    monkeypatch.setattr(plugin_variables, "load_extra_vars", lambda loader: {"profile": "home"})
+    task({}, seen(), DONE)
+    assert visits[1]["wish"]["user"] == "somebody"

@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     """The appliance that is found, wherever it is looked for."""
-    found = FakeDriver(ours("a", mark={"labels": {"tier": "a b"}}), ours("b", "stopped", owner="me"))
+    found = FakeDriver(ours("a", mark={"labels": {"tier": "a b"}, "egress": "allowlist"}), ours("b", "stopped", owner="me"))
     plugin = inventory_loader.get(NAME)
     monkeypatch.setitem(type(plugin)._said.__globals__, "driver_opener", lambda reuse: lambda endpoint: found)
     return found
@@ -80,6 +80,7 @@ def test_groups(home: Path, driver: FakeDriver) -> None:
         "pixels_running": ["a"],
         "pixels_stopped": ["b"],
         "pixels_image_debian_12": ["a", "b"],
+        "pixels_egress_allowlist": ["a"],
         "pixels_label_tier_a_b": ["a"],
         "pixels_owner_me": ["b"],
     }

@@ -15,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.pixels.sandbox.plugins.doc_fragments import auth as auth_fragment
 from ansible_collections.pixels.sandbox.plugins.doc_fragments import cards as cards_fragment
+from ansible_collections.pixels.sandbox.plugins.doc_fragments import mark as mark_fragment
 from ansible_collections.pixels.sandbox.plugins.module_utils.core import auth, front
 from ansible_collections.pixels.sandbox.plugins.modules import container, container_info
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_driver import FakeDriver, job_failed
@@ -82,6 +83,7 @@ def test_the_documentation_agrees_with_the_specification(module: Any) -> None:
     documented = yaml.safe_load(module.DOCUMENTATION)["options"]
     if "pixels.sandbox.cards" in yaml.safe_load(module.DOCUMENTATION)["extends_documentation_fragment"]:
         documented |= yaml.safe_load(cards_fragment.ModuleDocFragment.DOCUMENTATION)["options"]
+        documented |= yaml.safe_load(mark_fragment.ModuleDocFragment.DOCUMENTATION)["options"]
     assert set(documented) == set(module.SPEC.arguments)
     for name, rule in module.SPEC.arguments.items():
         for key in ("type", "elements", "required", "default", "choices", "aliases"):

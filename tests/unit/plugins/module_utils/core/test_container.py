@@ -342,11 +342,12 @@ def test_every_option_is_used() -> None:
         "environment": {"A": "b"},
         "autostart": False, "nic_type": "bridged", "parent": "br0", "owner": "me", "create": True, "adopt": True, "recreate": True,
         "new": True, "wait_for": "ssh", "expires": "7d", "dependents": "promote", "vars_by_name": {"task1": {"cpu": "0-1"}},
-        "stop_timeout": 5, "force": True, "concurrency": 2,
+        "stop_timeout": 5, "force": True, "concurrency": 2, "labels": {"team": "web"}, "egress": "agent",
     }  # fmt: skip
     of_clones, of_gateways = {"from", "scrub"}, {"inside", "via"}
     assert set(options) | {"network", "wait_timeout"} | of_clones | of_gateways == set(SPEC.arguments)
     made = go(driver, **options)["container"]
-    assert (made["cpu"], made["memory"], made["owner"], made["autostart"]) == ("0-1", 1536, "me", False)
+    assert (made["cpu"], made["memory"], made["owner"], made["labels"], made["autostart"]) == ("0-1", 1536, "me", {"team": "web"}, False)
     assert driver.containers["px-task1"].nic == Nic("bridged", "br0")
+    assert made["egress"] == "agent"
     assert go(driver, **options)["changed"] is False

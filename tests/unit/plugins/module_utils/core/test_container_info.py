@@ -63,6 +63,8 @@ def test_an_entry(driver: FakeDriver) -> None:
         "inside": None,
         "via": None,
         "owner": "me",
+        "labels": {},
+        "egress": None,
         "expires": None,
     }
 

@@ -65,13 +65,14 @@ def test_nobody_else_s_and_nobody_called_like_this_machine() -> None:
 
 
 def test_a_host() -> None:
-    mark = {"owner": "me", "source": "base:ready", "expires": 1795450451, "labels": {"team": "web", "keep": ""}}
+    mark = {"owner": "me", "source": "base:ready", "expires": 1795450451, "labels": {"team": "web", "keep": ""}, "egress": "agent"}
     host = made(Driver(ours("a", mark=mark, environment={"TOKEN": "secret"})))["a"]
     assert host.groups == [
         ("running",),
         ("image", "debian/12"),
         ("from", "base:ready"),
         ("owner", "me"),
+        ("egress", "agent"),
         ("label", "keep"),
         ("label", "team", "web"),
     ]
@@ -91,11 +92,19 @@ def test_a_host() -> None:
         "via": None,
         "owner": "me",
         "labels": {"team": "web", "keep": ""},
+        "egress": "agent",
         "expires": "2026-11-23T16:14:11Z",
         "half_made": False,
     }
     assert host.variables["ansible_host"] == "10.0.0.5" and host.variables["ansible_user"] == "pixel"
     assert "secret" not in json.dumps(seen(Driver(ours("a", environment={"TOKEN": "secret"}))))
+
+
+def test_what_was_remembered_before_there_were_notes_of_egress() -> None:
+    kept = seen(Driver(ours("a", mark={"egress": "agent"})))
+    del kept["containers"][0]["egress"]
+    (host,) = hosts(kept, CONFIG, Driver().endpoint)
+    assert host.groups == [("running",), ("image", "debian/12")] and "pixels_egress" not in host.variables
 
 
 def test_one_that_is_stopped_and_one_that_is_half_made_are_hosts_without_an_address() -> None:

@@ -13,7 +13,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.marker import 
 
 FULL = Marker(
     image="debian/12", owner='a "quoted" owner', id="0123456789abcdef", name="px-w1", source="base:ready", making="1a2b3c4d-1-2-3",
-    expires=1795450451, lasts="7d", scrub="",
+    expires=1795450451, lasts="7d", scrub="", labels={"team": "web", "a.b": "ä \"quoted\" text"}, egress="agent",
 )  # fmt: skip
 
 
@@ -31,11 +31,35 @@ def test_the_text_is_compact_and_sorted() -> None:
 
 
 def test_the_longest_fits_into_what_the_appliance_takes() -> None:
-    longest = Marker("i" * 200, "o" * 200, "0" * 16, "px-" + "n" * 60, "s" * 60 + ":" + "l" * 63, "1" * 60, 10**11, "9999w", "a" * 60)
+    longest = Marker(
+        "i" * 200,
+        "o" * 200,
+        "0" * 16,
+        "px-" + "n" * 60,
+        "s" * 60 + ":" + "l" * 63,
+        "1" * 60,
+        10**11,
+        "9999w",
+        "a" * 60,
+        egress="unrestricted",
+    )
     assert len(longest.text()) <= 1024
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"image": 7, "expires": "x", "id": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "7",
+        '{"image": 7, "expires": "x", "id": null, "egress": ["agent"]}',
+        '{"labels": {"a": "b"}}',
+        '{"labels": "["}',
+        '{"labels": "[]"}',
+        '{"labels": "{\\"a\\": 1}"}',
+    ],
+)
 def test_a_damaged_mark_still_marks(text: str) -> None:
     assert marker.read({KEY: text}) == Marker()
 

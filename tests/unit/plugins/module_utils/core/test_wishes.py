@@ -78,13 +78,15 @@ class TestVarsByName:
     def test_each_option_can_be_there(self) -> None:
         own: dict[str, Any] = {
             "cpu": 4, "memory": "1GiB", "environment": {"A": 1}, "owner": "me", "autostart": "false", "expires": "7d", "pool": "fast",
-            "from": "base:ready", "scrub": "logins",
+            "from": "base:ready", "scrub": "logins", "labels": {"team": "red"}, "egress": "learn",
         }  # fmt: skip
         assert set(own) | {"image"} == set(CHECKS)
         found = wishes(name="a,b", vars_by_name={"a": own})
         wanted = found["a"]
         assert (wanted.cpu, wanted.memory, wanted.environment, wanted.owner, wanted.autostart) == ("4", 1024, {"A": "1"}, "me", False)
         assert (wanted.expires, wanted.pool, wanted.source, wanted.scrub) == ("7d", "fast", Source("base", "ready"), "logins")
+        assert (wanted.labels, found["b"].labels) == ({"team": "red"}, None)
+        assert (wanted.egress, found["b"].egress) == ("learn", None)
         assert (found["b"].cpu, found["b"].source) == (None, None)
         assert wishes(name="a", vars_by_name={"a": {"image": "debian/13"}})["a"].image == "debian/13"
 
@@ -110,8 +112,8 @@ class TestVarsByName:
         [
             ({"w9": {"cpu": 1}}, "does not name such a container"),
             ({"w[1:9]": {"cpu": 1}}, "does not name such a container"),
-            ({"w1": {"cpus": 1}}, "autostart, cpu, environment"),
-            ({"w1": {"state": "absent"}}, "autostart, cpu, environment"),
+            ({"w1": {"cpus": 1}}, "autostart, cpu, egress, environment"),
+            ({"w1": {"state": "absent"}}, "autostart, cpu, egress, environment"),
             ({"w1": 7}, "there are options"),
             ({"w1": None}, "there are options"),
             ({"W1": {}}, "lower-case"),
@@ -121,6 +123,8 @@ class TestVarsByName:
             ({"w1": {"autostart": "perhaps"}}, "true or false"),
             ({"w1": {"owner": 7}}, "printable"),
             ({"w1": {"expires": "soon"}}, "minutes, hours"),
+            ({"w1": {"egress": "open"}}, "allowed are unrestricted, agent, allowlist, learn"),
+            ({"w1": {"egress": ["agent"]}}, "allowed are unrestricted, agent, allowlist, learn"),
             ({"w1": {"from": "w1"}}, "clone of itself"),
         ],
     )
