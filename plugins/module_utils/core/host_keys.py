@@ -94,7 +94,8 @@ def _read(ctx: Context, name: str, instance: str) -> str | None:
     if others:
         shown = ", ".join(other.partition(".")[0] for other in others)
         raise CoreError(
-            f"{name}: it has the same host key as {shown}, so neither could be told from the other; pixels.sandbox.ssh_access gives it one of its own",
+            f"{name}: it has the same host key as {shown}, so neither could be told from the other"
+            "; pixels.sandbox.ssh_access gives it one of its own",
             same=others,
         )
     return key
