@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..nas.driver import RUNNING, STOPPED, Container, Driver
-from . import gateway, lineage, marker, name_patterns, naming, ssh
+from . import gateway, known_hosts, lineage, marker, name_patterns, naming, ssh
 from .checkpoint_view import checkpoint_view
 from .context import Context
 from .plan import is_ours
@@ -119,6 +119,7 @@ def hosts(seen: Mapping[str, Any], config: Config, endpoint: Endpoint) -> Iterat
         name: _jump(name, entry, config, endpoint) for name, entry in (seen.get("gateways") or {}).items()
     }
     checkpoints = seen.get("checkpoints")
+    pinned = known_hosts.pinned(endpoint.label)
     for entry in seen["containers"]:
         if entry["name"] in _NO_HOSTS:
             continue
@@ -130,7 +131,7 @@ def hosts(seen: Mapping[str, Any], config: Config, endpoint: Endpoint) -> Iterat
             address=None if through is None else entry["address"],
         )
         variables = ssh.connection_vars(container, config, endpoint, through=through or ())
-        variables.update({f"pixels_{name}": value for name, value in entry.items()})
+        variables.update({f"pixels_{name}": value for name, value in entry.items()}, pixels_pinned=entry["name"] in pinned)
         if checkpoints is not None:
             variables["pixels_checkpoints"] = checkpoints.get(entry["name"], [])
         yield Host(entry["name"], variables, list(_groups(entry)))

@@ -82,6 +82,7 @@ def test_a_host() -> None:
         "instance": "px-a",
         "status": "running",
         "address": "10.0.0.5",
+        "pinned": False,
         "image": "debian/12",
         "from": "base:ready",
         "os": {"os": "Debian", "release": "bookworm"},
