@@ -160,6 +160,15 @@ def test_session_variables_arrive_and_are_on_no_command_line(terminals: Open) ->
     assert here.ended() == 0
 
 
+def test_create_can_end_in_one(terminals: Open) -> None:
+    here = terminals()
+    here.run(f"{BIN}/ansible-playbook {ROOT}/playbooks/create.yml -e container={BOX} -e console=true -e session=made")
+    here.until(INSIDE)
+    here.type("clear; echo in-$((40 + 2))")
+    here.until(r"^in-42$")
+    leave(here)
+
+
 def test_without_a_terminal_there_is_the_command(terminals: Open, playbook: Playbooks) -> None:
     run = playbook("console", container=BOX).succeeded()
     result = run.last("console")
