@@ -75,7 +75,7 @@ def _valid(question: Mapping[str, Any], value: Any, *, empty: bool) -> None:
     if kind in ("text", "textarea"):
         assert isinstance(value, str) and question["min"] <= len(value) <= question["max"], question
     elif kind == "integer":
-        assert type(value) is int and question["min"] <= value <= question["max"], question
+        assert isinstance(value, int) and not isinstance(value, bool) and question["min"] <= value <= question["max"], question
     elif kind == "multiplechoice":
         assert value in question["choices"], question
     else:

@@ -57,6 +57,11 @@ _ANSWERS: dict[str, type | tuple[type, ...]] = {
 }
 
 
+def _is_number(value: Any) -> bool:
+    """To JSON true is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 class Wrong(Exception):
     """What the API refuses, and how it says so."""
 
@@ -176,10 +181,10 @@ class FakeAwx:
             *(("organization", "organizations"), ("project", "projects"), ("inventory", "inventories")),
             *(("execution_environment", "execution_environments"), ("credential_type", "credential_types")),
         ):
-            if name in body and (type(body[name]) is not int or body[name] not in self.objects[of]):
+            if name in body and (not _is_number(body[name]) or body[name] not in self.objects[of]):
                 raise Wrong(400, **{name: [f'Invalid pk "{body[name]}" - object does not exist.']})
         for name, value in body.items():
-            if name.startswith(("ask_", "survey_enabled", "allow_")) and type(value) is not bool:
+            if name.startswith(("ask_", "survey_enabled", "allow_")) and not isinstance(value, bool):
                 raise Wrong(400, **{name: ["Must be a valid boolean."]})
         if kind == "job_templates" and "playbook" in body:
             project = self.objects["projects"][body.get("project", current.get("project"))]
@@ -238,7 +243,7 @@ def _question(number: int, item: dict[str, Any], seen: set[str]) -> None:
         return Wrong(400, error=f"survey question {number}: {reason}")
 
     for name, kind in (("type", str), ("question_name", str), ("variable", str), ("required", bool)):
-        if type(item.get(name)) is not kind:
+        if not isinstance(item.get(name), kind):
             raise wrong(f"'{name}' is missing or has the wrong type")
     if item["variable"] in seen:
         raise wrong(f"'variable' '{item['variable']}' duplicated")
@@ -249,7 +254,7 @@ def _question(number: int, item: dict[str, Any], seen: set[str]) -> None:
     if default != "" and (isinstance(default, bool) or not isinstance(default, _ANSWERS[item["type"]])):
         raise wrong("the default has the wrong type")
     for name in ("min", "max"):
-        if item.get(name) is not None and type(item[name]) is not int:
+        if item.get(name) is not None and not _is_number(item[name]):
             raise wrong(f"the limit {name} is expected to be an integer")
     if item["type"] in ("multiplechoice", "multiselect"):
         if not item.get("choices") or not all(isinstance(choice, str) for choice in item["choices"]):

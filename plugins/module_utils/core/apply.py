@@ -8,6 +8,7 @@ known to have been done, or after a new plan was made from what is really there.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -54,14 +55,18 @@ class Watch:
     doing: Callable[[str], None] = lambda text: None
     on_progress: OnProgress | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    # Whoever started the work. A task outlives an ansible-playbook that was killed; the next run may be at work on the same by then.
+    parent: int | None = field(default_factory=os.getppid)
 
     def pause(self, seconds: float) -> None:
-        if self.cancelled.wait(seconds):
-            raise Cancelled("interrupted")
+        self.cancelled.wait(seconds)
+        self.check()
 
     def check(self) -> None:
         if self.cancelled.is_set():
             raise Cancelled("interrupted")
+        if self.parent is not None and self.parent != os.getppid():
+            raise Cancelled("whoever has started it is gone")
 
 
 def settled(

@@ -164,7 +164,7 @@ def _settle(
 
 def _unstoppable(watch: Watch) -> Watch:
     """For work that has to be brought to an end even when the task is being interrupted."""
-    return Watch(doing=watch.doing, on_progress=watch.on_progress)
+    return Watch(doing=watch.doing, on_progress=watch.on_progress, parent=None)
 
 
 class _Recovery:

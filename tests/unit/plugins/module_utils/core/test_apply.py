@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -291,3 +292,18 @@ def test_an_interrupt_ends_between_two_steps() -> None:
     with pytest.raises(Cancelled):
         apply(driver, wanted, current, plan(current, wanted), watch)
     assert driver.names() == ["update"]
+
+
+def test_a_task_whose_run_was_killed_does_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run may be at work on the same container by then."""
+    driver = FakeDriver(ours("task1"))
+    watch = Watch(parent=os.getppid())
+    driver.on_call = lambda operation, name: monkeypatch.setattr(os, "getppid", lambda: 1)
+    wanted = want("stopped", cpu="4")
+    current = driver.containers["px-task1"]
+    with pytest.raises(Cancelled, match="gone"):
+        apply(driver, wanted, current, plan(current, wanted), watch)
+    assert driver.names() == ["update"]
+    with pytest.raises(Cancelled, match="gone"):
+        watch.pause(0)
+    Watch(parent=None).check()

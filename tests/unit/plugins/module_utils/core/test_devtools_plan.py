@@ -81,7 +81,8 @@ def test_the_program_has_all_its_parts_and_nothing_else() -> None:
                 assert all(f"{places.PROGRAM}/inside/{part}.py" in files for part in parts), (name, parts)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
                 modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                assert all(str(module).split(".")[0] in {*sys.stdlib_module_names, "inside"} for module in modules), (name, modules)
+                known = {*sys.stdlib_module_names, "inside"}
+                assert all(str(module).split(".", maxsplit=1)[0] in known for module in modules), (name, modules)
     assert all((INSIDE / f"{part}.py").is_file() for part in places.PARTS)
     assert all(file["mode"] == "0644" for file in files.values())
 

@@ -206,7 +206,7 @@ def test_one_that_stays_away_is_lost_and_one_whose_time_is_over_is_late(box: Box
         box.away = True
         with pytest.raises(kind) as caught:
             follower.follow(soon(limit))
-        assert type(caught.value) is kind
+        assert caught.value.__class__ is kind
 
 
 @pytest.mark.parametrize(
