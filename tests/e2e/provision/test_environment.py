@@ -32,6 +32,8 @@ VALUES = {
     "TEMPLATE": "{{ lookup('pipe', 'id') }}",
 }
 DUMP = "import json, os; print(json.dumps(dict(os.environ)))"
+# Of the user's start-up file what is below our lines, which creating the container has put there.
+FOREIGN = "cat /etc/environment 2>/dev/null || echo none; tail -n +4 /home/pixel/.bashrc"
 UNIT = """\
 [Service]
 Type=oneshot
@@ -155,14 +157,14 @@ def test_check_mode_touches_nothing_and_tells_names_only(box: Box) -> None:
 
 def test_d4_values_arrive_to_the_byte_in_every_kind_of_session(box: Box) -> None:
     """D4, D26: and are in no process list and in nothing that Ansible can be made to say."""
-    path, before = box.ssh("echo $PATH"), box.root("cat /etc/environment 2>/dev/null || echo none; tail -c +1 /home/pixel/.bashrc")
+    path, before = box.ssh("echo $PATH"), box.root(FOREIGN)
     with watched(SECRET) as seen:
         run = box.give(VALUES, "-vvv").succeeded()
     assert seen == [] and SECRET not in run.output and SECRET not in str(run.results)
     for kind, found in box.sessions().items():
         assert {name: found.get(name) for name in VALUES} == VALUES, kind
     assert box.ssh("echo $PATH") == path
-    lines = box.root("cat /etc/environment 2>/dev/null || echo none; tail -n +4 /home/pixel/.bashrc")
+    lines = box.root(FOREIGN)
     assert lines == before
     again = box.give(VALUES).succeeded()
     assert again.changed == 0 and again.last("environment")["files"] == []

@@ -44,7 +44,7 @@ def openssh(home: Path) -> OpenSsh:
 def test_every_user_by_name(openssh: OpenSsh) -> None:
     assert openssh("editor.px", "id -un; hostname") == "pixel\npx-editor\n"
     assert openssh("root@editor.px", "id -un") == "root\n"
-    full = next(line for line in openssh.file.read_text().splitlines() if line.startswith("Host ")).split()[-1]
+    full = next(line for line in openssh.file.read_text().splitlines() if line.startswith("Host editor.px ")).split()[-1]
     assert openssh(full, "hostname") == "px-editor\n"
 
 
