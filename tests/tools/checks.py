@@ -104,7 +104,7 @@ def policies() -> list[Check]:
         replace(pytest("e2e", "policies end to end", POLICIES[0], POLICIES[1], timeout=4200), needs="lab for policies"),
         Check("e2e", "the lab for policies leaves no process", [_LAB, "gone"], timeout=120),
     ]
-    env = {"PIXELS_TEST_REAL": "required", "PIXELS_E2E_LAB": str(ROOT / ".cache" / "e2e-policies")}
+    env = {"PIXELS_TEST_REAL": "required", "PIXELS_E2E_LAB": str(ROOT / ".cache" / "policies")}
     return [replace(check, real=True, env=env) for check in checks]
 
 

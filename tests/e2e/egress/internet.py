@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import io
 import json
+import socket
 import subprocess
 import tarfile
 import tempfile
@@ -125,6 +126,13 @@ class Internet:
         }
         content = {"internet.pyz": zipped(HERE / "internet_server"), "config.json": json.dumps(config).encode()}
         self._upload({**content, "server.pem": certificate, "server.key": key})
+        # Else networkd takes back, whenever it configures the link anew, what is added here beside it.
+        self.box.run(
+            "mkdir -p /etc/systemd/networkd.conf.d && "
+            "printf '[Network]\\nManageForeignRoutes=no\\n' >/etc/systemd/networkd.conf.d/internet.conf && "
+            "systemctl try-restart systemd-networkd && "
+            "{ ! systemctl -q is-active systemd-networkd || /usr/lib/systemd/systemd-networkd-wait-online --any --timeout=30; }"
+        )
         self.box.run(self._addresses())
         self.box.run(
             # Their ports are ours now.
@@ -174,10 +182,20 @@ class Internet:
         for net in nets:
             subprocess.run(["ip", "route", "replace", net, "via", self.box.address, "dev", self.bridge], check=True)
         try:
+            self._answers()
             yield
         finally:
             for net in nets:
                 subprocess.run(["ip", "route", "del", net, "dev", self.bridge], check=False, capture_output=True)
+
+    def _answers(self) -> None:
+        """Where it does not, all that a test could say would be about that."""
+        try:
+            socket.create_connection((world.v4(world.DNS), 53), timeout=20).close()
+        except OSError as error:
+            ways = subprocess.run(["ip", "route"], capture_output=True, text=True, check=False).stdout
+            inside = self.box.run("ip route show table all; networkctl --no-pager 2>/dev/null || :")
+            raise AssertionError(f"the simulated internet does not answer: {error}\n{ways}\n{inside}") from error
 
     # -- asking it ----------------------------------------------------------------------------------------------
     def _control(self, verb: str, path: str, body: Any = None) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import subprocess
@@ -133,9 +132,8 @@ def test_twenty_writers_leave_twenty_entries(file: Path) -> None:
         "entry = ssh_config.Entry('nas', f'task{sys.argv[2]}', (('HostName', f'10.0.0.{sys.argv[2]}'),))\n"
         "ssh_config.update(lambda before: ssh_config.changed(before, [entry]))\n"
     )
-    collections = str(Path(__file__).resolve().parents[5] / ".collections")
-    path = collections if Path(collections).is_dir() else os.pathsep.join(sys.path)
-    writers = [subprocess.Popen([sys.executable, "-c", program, path, str(number)]) for number in range(20)]
+    root = next(path for path in sys.path if (Path(path) / "ansible_collections/pixels/sandbox").is_dir())
+    writers = [subprocess.Popen([sys.executable, "-c", program, root, str(number)]) for number in range(20)]
     assert [writer.wait(60) for writer in writers] == [0] * 20
     entries = parse(file.read_text())
     assert {(item.name, item.option("HostName"), item.short) for item in entries} == {
