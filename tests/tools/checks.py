@@ -102,7 +102,6 @@ def end_to_end() -> list[Check]:
 def policies() -> list[Check]:
     checks = [
         Check("e2e", "the lab for policies", [_LAB, "up"], timeout=1200, provides="lab for policies"),
-        # In this order: what the second needs of the machine stays until the end.
         replace(pytest("e2e", "policies end to end", POLICIES[1], POLICIES[0], timeout=4200), needs="lab for policies"),
         Check("e2e", "the lab for policies leaves no process", [_LAB, "gone"], timeout=120),
     ]

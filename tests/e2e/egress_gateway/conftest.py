@@ -22,7 +22,7 @@ import world  # noqa: E402
 from behind import Scene, bridges_of, routed  # noqa: E402
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def internet(
     real_lab: RunningLab, playbook: Playbooks, home: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[simulated.Internet]:
@@ -38,7 +38,7 @@ def internet(
         known_hosts(home).write_text("")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def scene(internet: simulated.Internet, playbook: Playbooks, real_lab: RunningLab, home: Path) -> Scene:
     """gtask1 behind ggate1, made of an image; gtask2 behind ggate2, a clone of a container that is behind nothing."""
     first, second = bridges_of(real_lab)
