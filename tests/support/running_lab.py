@@ -102,19 +102,24 @@ class RunningLab:
 
     # -- the journal --------------------------------------------------------------------------------------------
     def mark(self) -> int:
-        """Where the journal ends now."""
-        return (self.directory / "journal.jsonl").stat().st_size
+        """Where the journal ends now: after its last whole line."""
+        return self._whole_lines().rfind(b"\n") + 1
 
     def journal(self, since: int = 0, *, kind: str = "call", method: str = "*") -> list[dict[str, Any]]:
         """The lines since a mark, without those of the tests' own connection."""
-        with (self.directory / "journal.jsonl").open("rb") as stream:
-            stream.seek(since)
-            lines = [json.loads(line) for line in stream]
+        lines = [json.loads(line) for line in self._whole_lines(since).splitlines()]
         return [
             line
             for line in lines
             if line["kind"] == kind and fnmatchcase(line.get("method", ""), method) and line.get("connection") not in self._own_connections
         ]
+
+    def _whole_lines(self, since: int = 0) -> bytes:
+        """What the lab has written, without a line that it is writing at this moment."""
+        with (self.directory / "journal.jsonl").open("rb") as stream:
+            stream.seek(since)
+            read = stream.read()
+        return read[: read.rfind(b"\n") + 1]
 
     def changes(self, since: int = 0) -> list[str]:
         """The methods of the calls that were to change something."""

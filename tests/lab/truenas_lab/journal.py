@@ -42,17 +42,17 @@ def masked_params(method: str, params: Any) -> Any:
 
 
 class Journal:
-    """An append-only file; each line is complete before the next begins, so a reader may follow it."""
+    """An append-only file, a line with one write: a reader may follow it, if it waits for the end of the last line."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._stream = path.open("ab", buffering=0)
         path.chmod(0o600)
 
     def write(self, kind: str, **values: Any) -> None:
         line = {"time": round(time.time(), 6), "kind": kind, **values}
-        self._stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        self._stream.write((json.dumps(line, ensure_ascii=False, default=str) + "\n").encode("utf-8", "replace"))
 
     def close(self) -> None:
         self._stream.close()

@@ -11,6 +11,7 @@ import signal
 import struct
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,9 +128,9 @@ def test_typed_and_shown_and_the_terminal_is_as_before(way: str, front: Callable
 
 def test_it_is_told_when_the_size_changes(way: str, front: Callable[[Callable[[], int]], Screen]) -> None:
     program = (
-        "import os, signal, sys\n"
-        "def changed(*_rest):\n    print('size', *os.get_terminal_size(0), flush=True); sys.exit(5)\n"
-        "signal.signal(signal.SIGWINCH, changed)\nprint('ready', flush=True)\nwhile True: signal.pause()"
+        "import os, signal\n"
+        "def changed(*_rest):\n    os.write(1, b'size %d %d' % os.get_terminal_size(0)); os._exit(5)\n"  # may interrupt the write of 'ready'
+        "signal.signal(signal.SIGWINCH, changed)\nos.write(1, b'ready')\nwhile True: signal.pause()"
     )
     screen = front(one_worker(way, f'exec "{sys.executable}" -c "{program}"'))
     screen.until("ready")
@@ -140,10 +141,11 @@ def test_it_is_told_when_the_size_changes(way: str, front: Callable[[Callable[[]
 
 def test_ended_from_outside_all_is_put_back(way: str, front: Callable[[Callable[[], int]], Screen]) -> None:
     def main() -> int:
-        signal.signal(signal.SIGUSR1, lambda *_rest: None)
+        asked = threading.Event()
+        signal.signal(signal.SIGUSR1, lambda *_rest: asked.set())
         before = termios.tcgetattr(0)
         pid = worker(way, "stty raw -echo; printf ready; exec sleep 1000")
-        signal.pause()
+        asked.wait()
         os.kill(pid, signal.SIGTERM)
         _pid, status = os.waitpid(pid, 0)
         same = termios.tcgetattr(0)[:6] == before[:6] and os.tcgetpgrp(0) == os.getpgrp()
