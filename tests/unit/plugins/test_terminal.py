@@ -129,7 +129,7 @@ def test_typed_and_shown_and_the_terminal_is_as_before(way: str, front: Callable
 def test_it_is_told_when_the_size_changes(way: str, front: Callable[[Callable[[], int]], Screen]) -> None:
     program = (
         "import os, signal\n"
-        "def changed(*_rest):\n    os.write(1, b'size %d %d' % os.get_terminal_size(0)); os._exit(5)\n"  # may interrupt the write of 'ready'
+        "def changed(*_rest):\n    os.write(1, b'size %d %d' % os.get_terminal_size(0)); os._exit(5)\n"  # print is not for a handler
         "signal.signal(signal.SIGWINCH, changed)\nos.write(1, b'ready')\nwhile True: signal.pause()"
     )
     screen = front(one_worker(way, f'exec "{sys.executable}" -c "{program}"'))
