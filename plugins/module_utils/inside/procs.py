@@ -42,19 +42,17 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def descendants(root: int) -> set[int]:
-    """All that live below a process."""
+def descendants(root: int) -> list[int]:
+    """All that live below a process, parents before their children."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents().items():
         children.setdefault(parent, []).append(pid)
-    found: set[int] = set()
-    waiting = [root]
-    while waiting:
-        for child in children.get(waiting.pop(), []):
-            if child not in found:
-                found.add(child)
-                waiting.append(child)
-    return found
+    found = {root: None}  # in the order in which they are found
+    generation = [root]
+    while generation:
+        generation = [child for parent in generation for child in children.get(parent, []) if child not in found]
+        found.update(dict.fromkeys(generation))
+    return list(found)[1:]
 
 
 class Family:
@@ -109,6 +107,7 @@ class Family:
         self.reap()
         left = descendants(self.root)
         if left:
+            # Parents first: one that hears of it after its child has gone would take that for the child's own end, and go on.
             self._signal(left, signal.SIGTERM)
             until = time.monotonic() + grace
             while left and self._sleep(until):
@@ -127,7 +126,7 @@ class Family:
         return sorted(descendants(self.root))
 
     @staticmethod
-    def _signal(pids: set[int], number: int) -> None:
+    def _signal(pids: list[int], number: int) -> None:
         others = []
         for pid in pids:
             try:

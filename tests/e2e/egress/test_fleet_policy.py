@@ -20,6 +20,15 @@ def test_workers_are_restricted_before_their_job(playbook: Playbooks, real_lab: 
     assert "px-epolicy" not in real_lab.instances()
 
 
+def test_one_that_stays_is_known_by_its_policy(playbook: Playbooks, real_lab: RunningLab, tmp_path: Path) -> None:
+    asked = {"name": "ekept", "argv": LOOK, "results": str(tmp_path / "results"), "egress": "allowlist", "keep": "always"}
+    playbook("fleet", **asked).succeeded()
+    info = {"name": "Look", "pixels.sandbox.container_info": {"name": "ekept"}}
+    (kept,) = playbook.tasks(info).succeeded().last("container_info")["containers"]
+    playbook("destroy", container="ekept").succeeded()
+    assert (kept["egress"], kept["owner"]) == ("allowlist", "fleet-kept")
+
+
 def test_a_mode_that_there_is_not_is_refused_before_anything_is_made(playbook: Playbooks, real_lab: RunningLab, tmp_path: Path) -> None:
     since = real_lab.mark()
     run = playbook("fleet", name="epolicy", argv=LOOK, results=str(tmp_path / "results"), egress="closed")

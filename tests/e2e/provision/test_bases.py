@@ -72,7 +72,7 @@ class Bases:
 def bases(playbook: Playbooks, real_lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bases]:
     real_lab.reset()
     yield Bases(playbook, real_lab, tmp_path_factory.mktemp("bases"))
-    playbook("destroy", container="canary,late,tiny,tiny-next", dependents="promote")
+    playbook("destroy", container="held,guarded,canary,late,tiny,tiny-next", dependents="promote")
 
 
 def test_check_mode_shows_the_plan_and_makes_nothing(bases: Bases) -> None:
@@ -165,6 +165,35 @@ def test_built_anew_it_takes_the_place_and_its_clone_lives_on(bases: Bases) -> N
     late = {"name": "late", "from": "tiny:ready", "wait_for": "none"}
     bases.playbook.tasks({"name": "A clone of the new one", "pixels.sandbox.container": late}).succeeded()
     assert bases.flavour("late") == "sour"
+
+
+def test_one_with_a_role_and_a_policy_is_tested_as_its_clones_will_be(bases: Bases, tmp_path: Path) -> None:
+    tasks = tmp_path / "roles" / "flavouring" / "tasks"
+    tasks.mkdir(parents=True)
+    (tasks / "main.yml").write_text(
+        '- name: Flavour it\n  ansible.builtin.copy: {content: "of a role", dest: /etc/flavour, mode: "0644"}\n'
+    )
+    definition = tmp_path / "guarded.yml"
+    definition.write_text(
+        "from: tiny:ready\nrole: flavouring\ntests:\n"
+        "  - grep -x 'of a role' /etc/flavour\n  - '! sudo -n true'\n  - '! getent hosts two.example.org'\n"
+    )
+    asked = {
+        "definition": str(definition),
+        "egress": "allowlist",
+        "allow": ["one.example.org"],
+        "env": {"ANSIBLE_ROLES_PATH": str(tasks.parents[1])},
+    }
+    run = bases.playbook("base_build", **asked).succeeded()
+    assert "guarded:ready is published" in run.stdout and [len(done.get("results", [])) for done in run.of("exec", skipped=False)] == [3, 0]
+    since = bases.lab.mark()
+    assert bases.playbook("base_build", **asked).succeeded().changed == 0 and bases.lab.changes(since) == []
+    made = bases.playbook("create", container="held", **{"from": "guarded:ready"}).succeeded()
+    assert made.last("container")["container"]["egress"] == "allowlist"
+    policy = bases.playbook("network_show", container="held").succeeded().last("egress_info")["egress"]
+    assert (policy["mode"], policy["allow"], policy["in_force"]) == ("allowlist", ["one.example.org"], True)
+    assert bases.flavour("held") == "of a role"
+    bases.playbook("destroy", container="held,guarded").succeeded()
 
 
 def test_nothing_is_left_when_all_are_destroyed(bases: Bases) -> None:

@@ -6,14 +6,16 @@ import hashlib
 import json
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from leftovers import known_hosts
-from playbook import Playbooks, PlayRun
+from playbook import BIN, ROOT, Playbooks, PlayRun, clean_environment
 from running_lab import RunningLab
+from terminal import Terminal
 
 FULL, HELD, POOR = "dtfull", "dtheld", "dtpoor"
 STATE, LOG = "/var/lib/pixels/devtools/state.json", "/var/log/pixels/devtools.log"
@@ -200,6 +202,26 @@ class TestRestricted:
         said = "does not allow npm.example.org; network_allow with -e domain=npm.example.org lets it through"
         assert any(said in message for message in run.failures()), run.failures()
         assert said in next(step["message"] for step in held.state()["steps"] if step["status"] == "failed")
+
+    def test_a_person_works_there_too(self, playbook: Playbooks, held: Box) -> None:
+        """The terminal, its session, and a port of the box on this machine."""
+        here = Terminal(clean_environment(playbook.home, **playbook.env))
+        try:
+            here.run(f"{BIN}/ansible-playbook {ROOT}/playbooks/console.yml -e container={HELD}")
+            here.until(rf"^pixel@px-{HELD}:.*\$ *$")
+            here.type("clear; sudo -n true; echo root=$?; claude --version")
+            here.until(r"^root=[1-9]")
+            here.until(r"\(Claude Code\)")
+            here.type("clear; echo from-the-box >page; python3 -m http.server 3000 --bind 127.0.0.1")
+            here.until("Serving HTTP")
+            here.press("C-\\")
+            assert here.ended() == 0
+            exposed = playbook("expose", container=HELD, port=3000).succeeded().last("expose")["forward"]["url"]
+            with urllib.request.urlopen(f"{exposed}/page", timeout=20) as answer:
+                assert answer.read() == b"from-the-box\n"
+        finally:
+            playbook("expose", container=HELD, close=True)
+            here.close()
 
 
 class TestFaults:

@@ -82,7 +82,7 @@ def test_links_and_names_in_the_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{target} does not exist"
     for name in re.findall(r"ansible-playbook (?:playbooks/|pixels\.sandbox\.)([a-z_]+)", text):
         assert (ROOT / "playbooks" / f"{name}.yml").is_file(), f"there is no playbook {name}"
-    plugins = {path.stem for folder in ("modules", "lookup", "inventory") for path in (ROOT / "plugins" / folder).glob("*.py")}
+    plugins = {path.stem for folder in ("modules", "lookup", "filter", "inventory") for path in (ROOT / "plugins" / folder).glob("*.py")}
     known = plugins | {path.name for path in (ROOT / "roles").iterdir()} | {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
     for name in re.findall(r"pixels\.sandbox\.([a-z_]+)", text):
         assert name in known | {"pixels", "git"}, f"there is no pixels.sandbox.{name}"

@@ -87,7 +87,14 @@ def test_the_wire_and_the_appliance_know_no_ansible() -> None:
 
 def test_imports_point_one_way() -> None:
     nas, core = (f"{PREFIX}.module_utils.{name}" for name in ("nas", "core"))
-    fronts = (f"{PREFIX}.plugin_utils", f"{PREFIX}.modules", f"{PREFIX}.action", f"{PREFIX}.lookup", f"{PREFIX}.inventory")
+    fronts = (
+        f"{PREFIX}.plugin_utils",
+        f"{PREFIX}.modules",
+        f"{PREFIX}.action",
+        f"{PREFIX}.lookup",
+        f"{PREFIX}.filter",
+        f"{PREFIX}.inventory",
+    )
     assert _offences(UTILS / "rpc", nas, core, *fronts) == []
     assert _offences(UTILS / "nas", core, *fronts) == []
     assert _offences(UTILS / "core", *fronts) == []
