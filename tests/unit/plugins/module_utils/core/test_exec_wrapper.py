@@ -165,12 +165,12 @@ def test_chdir_to_nowhere_is_no_status_of_the_command(home: Path) -> None:
 
 
 def test_timeout_stops_the_command_and_its_children(home: Path) -> None:
-    outcome = run(Command(("sh", "-c", "echo before; sleep 600 & wait"), timeout=1), home)
+    outcome = run(Command(("sh", "-c", "echo before; sleep 600 & wait"), timeout=3), home)
     assert (outcome.fate, outcome.stdout, outcome.stderr) == (Fate.TIMED_OUT, b"before\n", b"")
 
 
 def test_timeout_lets_a_command_end_in_its_own_time(home: Path) -> None:
-    outcome = run(Command(("sh", "-c", "trap 'echo tidy; exit 7' TERM; echo up; while :; do sleep 0.1; done"), timeout=1), home)
+    outcome = run(Command(("sh", "-c", "trap 'echo tidy; exit 7' TERM; echo up; while :; do sleep 0.1; done"), timeout=3), home)
     assert (outcome.fate, outcome.stdout) == (Fate.TIMED_OUT, b"up\ntidy\n")
 
 

@@ -172,7 +172,7 @@ def test_garbage_is_an_error(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_connection_that_breaks_is_made_again(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provision, "_PAUSES", (0.01,))
     box.write("running", ("codex", "running"))
-    box.under = ["timeout -s KILL 1", "timeout -s KILL 1"]
+    box.under = ["timeout -s KILL 3", "timeout -s KILL 3"]
     follower = box.follower()
 
     def end() -> None:
