@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import ssh
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.console import (
     ARGUMENTS,
     PREFIX,
@@ -22,6 +23,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.console import
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
 from ansible_collections.pixels.sandbox.plugins.plugin_utils import terminal
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 display = Display()
@@ -31,8 +33,7 @@ _OPTIONS = {
     "BatchMode": "yes",
     "ControlMaster": "no",
     "ControlPath": "none",
-    "ServerAliveInterval": "15",
-    "ServerAliveCountMax": "3",
+    **ssh.ALIVE,
     "SendEnv": f"{PREFIX}*",
     "LogLevel": "ERROR",
 }
@@ -45,7 +46,7 @@ class ActionModule(OverSsh):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         host = str(task_vars.get("inventory_hostname"))
         self._alone(task_vars)
         self.reach(task_vars)
@@ -88,7 +89,7 @@ class ActionModule(OverSsh):
             connection.get_option("ssh_executable"), "ssh", "-tt", connection.host, shlex.join(words)
         )
         # The first value that ssh reads for a setting counts.
-        options = [part.encode() for name, value in _OPTIONS.items() for part in ("-o", f"{name}={value}")]
+        options = [word.encode() for word in ssh.words(_OPTIONS)]
         return [built[0], *options, *built[1:]]
 
     def _by_hand(self) -> list[str]:

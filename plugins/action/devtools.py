@@ -15,6 +15,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.devtools_catal
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.devtools_plan import ARGUMENTS, Plan, plan
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 display = Display()
@@ -32,7 +33,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         try:
             return {**result, **self._converged(params, task_vars)}
         except CoreError as error:

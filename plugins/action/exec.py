@@ -4,8 +4,8 @@
 
 A command that nobody knows the end of makes the host unreachable; it is never run twice and never given ssh's own status.
 
-Ansible's connection plugin collects all output before anybody sees it. Where it is to be seen as it comes, ssh is run here, with the
-command line that the plugin would run.
+Ansible's connection plugin collects all output before anybody sees it, and waits for ever. Where output is to be seen as it comes, or the
+command has a time limit that the container may fail to keep, ssh is run here, with the command line that the plugin would run.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 from ansible.utils import color
 from ansible.utils.display import Display
 
@@ -27,12 +25,12 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core import exec_li
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_command import (
     ARGUMENTS,
-    MUTUALLY_EXCLUSIVE,
-    REQUIRED_ONE_OF,
+    RULES,
     command_of,
     result_of,
     stdin_of,
 )
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_refused import is_refused
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_wrapper import (
     Command,
     CommandError,
@@ -41,9 +39,14 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_wrapper i
     Parcel,
     pack,
 )
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 display = Display()
+
+
+class Refused(AnsibleConnectionFailure):
+    """The key is not let in: it is certain that nothing was run."""
 
 
 class ActionModule(OverSsh):
@@ -54,7 +57,7 @@ class ActionModule(OverSsh):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         # The task's own arguments stay as they are: an empty word of argv is a word.
-        params = self._validated()
+        params = validated(self._task.action, self._task.args, ARGUMENTS, **RULES)
         if self._task.async_val:
             return self._as_module(params, task_vars)
         try:
@@ -64,9 +67,18 @@ class ActionModule(OverSsh):
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "cmd": list(command.argv), "msg": "check mode: the command was not run"}
         destination = self._destination(params)
-        live = params["live"] and not self._task.no_log and self.reachable() is None
+        own_ssh = self.reachable() is None
+        live = params["live"] and not self._task.no_log and own_ssh
         start = datetime.now()
-        outcome = self._carry_live(command, task_vars or {}, output=destination is None) if live else self._carry(command)
+        try:
+            if live or (command.timeout is not None and own_ssh):
+                outcome = self._carry_here(command, task_vars or {}, live=live, output=destination is None)
+            else:
+                outcome = self._carry(command)
+        except Refused as exc:
+            if params["on_refused"] != "fail" or not self._again(params):
+                raise
+            return {**result, "changed": False, "failed": True, "refused": True, "cmd": list(command.argv), "msg": str(exc)}
         end = datetime.now()
         if destination is not None and outcome.fate in (Fate.ENDED, Fate.TIMED_OUT):
             _write(destination, outcome.stdout)
@@ -76,27 +88,18 @@ class ActionModule(OverSsh):
             result["live"] = True
         return result
 
-    def _validated(self) -> dict[str, Any]:
-        """Not by ActionBase's own method: its error shows all options of the task to the screen, the variables among them."""
-        rules = {"mutually_exclusive": MUTUALLY_EXCLUSIVE, "required_one_of": REQUIRED_ONE_OF}
-        validation = ArgumentSpecValidator(ARGUMENTS, **rules).validate(dict(self._task.args))
-        if validation.error_messages:
-            unknown = "unsupported parameters: " if isinstance(validation.errors[0], UnsupportedError) else ""
-            secret = self._task.args.get("env")
-            if secret and not isinstance(secret, dict):
-                raise AnsibleActionFail("env is no mapping of names to values")
-            raise AnsibleActionFail(f"{self._task.action}: {unknown}{validation.errors.msg}")
-        return dict(validation.validated_parameters)
-
-    def _carry_live(self, command: Command, task_vars: dict[str, Any], *, output: bool) -> Outcome:
+    def _carry_here(self, command: Command, task_vars: dict[str, Any], *, live: bool, output: bool) -> Outcome:
         parcel = pack(command)
         line = self.reach(task_vars).command(parcel.line, False)
+        show = (lambda lines: display.display("\n".join(lines))) if live else None
         try:
-            ended = exec_live.run(
-                line, parcel, lambda lines: display.display("\n".join(lines)), output=output, colour=bool(color.ANSIBLE_COLOR)
-            )
+            ended = exec_live.run(line, parcel, show, output=output, colour=bool(color.ANSIBLE_COLOR), limit=command.timeout)
         except CoreError as exc:
             raise AnsibleActionFail(str(exc)) from exc
+        if ended.overdue and parcel.read(ended.stdout, ended.stderr).fate is Fate.LOST:
+            raise AnsibleConnectionFailure(
+                f"the container did not stop the command at its time limit of {command.timeout} s: whether it still runs is unknown"
+            )
         return self._outcome(parcel, ended.stdout, ended.stderr, ended.status)
 
     def _carry(self, command: Command) -> Outcome:
@@ -108,6 +111,8 @@ class ActionModule(OverSsh):
         except AnsibleConnectionFailure as exc:
             if parcel.begun(str(exc)):
                 raise AnsibleConnectionFailure(self._unknown()) from exc
+            if self._refused(str(exc)):
+                raise Refused(str(exc)) from exc
             raise
         return self._outcome(parcel, _raw(answer["stdout"]), _raw(answer["stderr"]), answer["rc"])
 
@@ -124,9 +129,15 @@ class ActionModule(OverSsh):
         if self._connection.become:
             user = self.get_become_option("become_user")
             raise AnsibleActionFail(f"the command was not run: becoming {user} ended with status {status}: {said}")
-        raise AnsibleConnectionFailure(
-            f"the command was not run: the connection ended with status {status} before a shell answered: {said}"
-        )
+        message = f"the command was not run: the connection ended with status {status} before a shell answered: {said}"
+        raise (Refused if status == 255 and self._refused(said) else AnsibleConnectionFailure)(message)
+
+    def _refused(self, said: str) -> bool:
+        return is_refused(said, self._connection.get_option("remote_user"), self._connection.get_option("host"))
+
+    def _again(self, params: dict[str, Any]) -> bool:
+        """What was read from a pipe cannot be read once more."""
+        return not params.get("stdin_file") or Path(self._loader.path_dwim(params["stdin_file"])).is_file()
 
     @staticmethod
     def _unknown() -> str:

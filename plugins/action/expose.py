@@ -19,6 +19,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.expose import 
 )
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.naming import expand
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 
@@ -31,7 +32,7 @@ class ActionModule(OverSsh):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         try:
             return {**result, **self._done(params, task_vars)}
         except CoreError as error:

@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.fleet_summary import ARGUMENTS, run
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 
 
 class ActionModule(ActionBase):
@@ -22,7 +23,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         try:
             return {**result, **run(params, Path.cwd(), check_mode=bool(self._task.check_mode))}
         except Exception as error:  # every failure becomes the result of the task, never a traceback with options in it

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job import GATHER_ARGUMENTS, gather
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job_result import DONE, LOST
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 
@@ -19,7 +20,7 @@ class ActionModule(OverSsh):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=GATHER_ARGUMENTS)
+        params = validated(self._task.action, self._task.args, GATHER_ARGUMENTS)
         reach = self.reach(task_vars)
         if self._task.check_mode:
             return {**result, "changed": False, "skipped": True, "msg": "check mode: there is nothing to wait for"}

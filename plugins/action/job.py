@@ -11,6 +11,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job import START_ARGUMENTS, START_RULES, start
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job_link import Lost, NotReached
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 
@@ -20,7 +21,7 @@ class ActionModule(OverSsh):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=START_ARGUMENTS, **START_RULES)
+        params = validated(self._task.action, self._task.args, START_ARGUMENTS, **START_RULES)
         reach = self.reach(task_vars)
         if self._task.check_mode:
             return {**result, "changed": True, "skipped": True, "msg": "check mode: the job was not started"}

@@ -13,6 +13,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job_link import Lost, NotReached
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.provision import ARGUMENTS, run
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.over_ssh import OverSsh
 
 display = Display()
@@ -25,7 +26,7 @@ class ActionModule(OverSsh):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         reach = self.reach(task_vars)
         if self._task.check_mode:
             # What an earlier task would have started has not been.

@@ -12,6 +12,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.report import ARGUMENTS, RULES, lines_of, result_of
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 
 display = Display()
 
@@ -25,7 +26,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS, **RULES)
+        params = validated(self._task.action, self._task.args, ARGUMENTS, **RULES)
         try:
             lines = lines_of(params)
         except CoreError as error:

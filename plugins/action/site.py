@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import driver_opener, endpoint_maker
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import Config, load
@@ -18,8 +19,8 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.site import ARGUMENTS, Host, run
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.site_declaration import PREFIX
-from ansible_collections.pixels.sandbox.plugins.plugin_utils.action import censor
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.site_declaration import PREFIX, RESULTS
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import censor, validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 display = Display()
@@ -37,7 +38,7 @@ class ActionModule(ActionBase):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        params = validated(self._task.action, self._task.args, ARGUMENTS)
         secrets: frozenset[str] = frozenset()
         try:
             hosts, limited = self._hosts(str(params["group"]), task_vars)
@@ -59,12 +60,13 @@ class ActionModule(ActionBase):
         if not every:
             raise CoreError(f"the inventory has no hosts in a group {group}: give it with -i, and the group's name with site_group")
         now = set(task_vars.get("ansible_play_hosts_all", every))
-        return [self._host(name, task_vars["hostvars"][name]) for name in every if name in now], not set(every) <= now
+        results = RESULTS & load_extra_vars(self._loader).keys()
+        return [self._host(name, task_vars["hostvars"][name], results) for name in every if name in now], not set(every) <= now
 
-    def _host(self, name: str, variables: Mapping[str, Any]) -> Host:
+    def _host(self, name: str, variables: Mapping[str, Any], results: Collection[str]) -> Host:
         found = {}
         for key in variables:
-            if key.startswith(PREFIX):
+            if key.startswith(PREFIX) and key not in results:
                 try:
                     found[key] = variables[key]
                 except AnsibleError as error:

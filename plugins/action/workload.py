@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import given_options
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.workload import ARGUMENTS, RULES, run
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import validated
 
 
 class ActionModule(ActionBase):
@@ -27,7 +28,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         self._task.args = given_options(self._task.args)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS, **RULES)
+        params = validated(self._task.action, self._task.args, ARGUMENTS, **RULES)
         # Ansible removes this directory when the run ends, however it ends.
         folder = Path(tempfile.mkdtemp(prefix="workload-", dir=constants.DEFAULT_LOCAL_TMP))
         try:

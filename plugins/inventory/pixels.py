@@ -91,6 +91,7 @@ options:
   host_suffix:
     description:
       - What is appended to the names of containers to make those of hosts, as in V(.home). Several appliances may have the same names.
+      - One that another source has given to a host of another appliance is an error, and nothing of this source is added then.
     type: str
 notes:
   - Templates are resolved in the options, with the extra variables, and nowhere in what the appliance says.
@@ -133,7 +134,7 @@ keyed_groups:
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleParserError
@@ -145,10 +146,10 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.auth import dr
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import KEYS, load
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.config_keys import PROFILE_VAR
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import Invalid, describe
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError, Invalid, describe
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import is_unset
-from ansible_collections.pixels.sandbox.plugins.module_utils.core.inventory import ALWAYS, Wish, hosts, left_out, look
-from ansible_collections.pixels.sandbox.plugins.plugin_utils.action import censor
+from ansible_collections.pixels.sandbox.plugins.module_utils.core.inventory import ALWAYS, APPLIANCE, Host, Wish, hosts, left_out, look
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import censor
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 # option -> the variable of the same meaning
@@ -263,12 +264,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _populate(self, seen: Mapping[str, Any], ctx: Context, prefix: str, said: Mapping[str, Any]) -> None:
         suffix = str(self._own("host_suffix") or "")
         strict = self.get_option("strict")
+        found = list(hosts(seen, ctx.config, ctx.endpoint))
+        self._check_names(found, suffix)
         self.inventory.add_group(prefix)
         for group in ALWAYS:
             self._group(prefix, group)
         for name in left_out(seen):
             self.display.warning(f"the container {name} is not made a host: to Ansible that is the name of this machine")
-        for host in hosts(seen, ctx.config, ctx.endpoint):
+        for host in found:
             name = host.name + suffix
             variables = {**host.variables, **said}
             self.inventory.add_host(name, group=prefix)
@@ -279,6 +282,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
             self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
             self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+
+    def _check_names(self, found: Iterable[Host], suffix: str) -> None:
+        """A host of another appliance would become one that is reached here and is asked about there. Raises before anything is added."""
+        for host in found:
+            known = self.inventory.get_host(host.name + suffix)
+            other = None if known is None else known.vars.get(APPLIANCE)
+            if other not in (None, host.variables[APPLIANCE]):
+                raise CoreError(
+                    f"{known.name} is a host of {other} already, and {host.variables[APPLIANCE]} has a container of that name as well:"
+                    " give each source a host_suffix, as in .home. None of these hosts was added"
+                )
 
     def _group(self, prefix: str, parts: tuple[str, ...]) -> str:
         name = to_safe_group_name("_".join((prefix, *parts)), force=True, silent=True)

@@ -61,11 +61,13 @@ options:
     type: str
   egress:
     description:
-      - What it, and with it each clone, may reach. V(unrestricted), V(agent), V(allowlist) or V(learn).
+      - What it, and with it each clone, may reach, whatever the definition says. V(unrestricted), V(agent), V(allowlist) or V(learn).
+      - When this is not set, what was given when the base that is there was built counts, and then the definition. Where neither says
+        anything and that base is restricted, O(rebuild) is refused, unless what it builds on is restricted in the same way.
     type: str
   allow:
     description:
-      - What it may reach besides.
+      - What it may reach besides, whatever the definition says.
     type: list
     elements: raw
   label:
@@ -139,7 +141,7 @@ bases:
       type: str
       sample: dev
     from:
-      description: What it is made of, by its definition, or else its image.
+      description: What it is made of, as it was given or by its definition, or else its image.
       type: str
       sample: debian/12
     checkpoint:
@@ -161,7 +163,7 @@ bases:
       sample: [worker01]
     state:
       description: V(published); V(half-built); V(definition changed) since it was built; or V(dev changed) where it builds on C(dev), and
-        that was built anew since.
+        that was built anew since. What was given in place of the definition is no change of it.
       type: str
       sample: published
 steps:

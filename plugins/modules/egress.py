@@ -42,6 +42,12 @@ options:
       - With O(append=false) this is the whole list. When it is not given the list stays as it is.
     type: list
     elements: raw
+  allow_also:
+    description:
+      - What may be reached besides O(allow). It is added to the list, whatever that is, also where O(append=false) has just replaced it
+        or O(initial=true) leaves it as it is. An unrestricted container has no list, so that is an error.
+    type: list
+    elements: raw
   deny:
     description:
       - What may not be reached although the preset or a wildcard has it. It wins over O(allow). A name stands for all names below it too.
@@ -55,13 +61,15 @@ options:
     default: false
   initial:
     description:
-      - Use O(mode), O(allow) and O(deny) only for a container that has no policy yet. One that is restricted keeps what it has.
+      - Use O(mode), O(allow) and O(deny) only for a container that has no policy yet. One that is restricted keeps what it has, and gets
+        O(allow_also).
     type: bool
     default: false
   cut:
     description:
       - End the connections through the proxy that were made before the present policy, those to what stays allowed too. Without it they
         go on; new ones to what is no longer allowed fail at once.
+      - When O(mode) changes from one restricted mode to another they end in any case.
     type: bool
     default: false
   user:
@@ -95,18 +103,19 @@ options:
   gateway:
     description:
       - Makes the container the gateway of others, whose root is held as well; see the role P(pixels.sandbox.egress_gateway#role).
+      - What is not given of it stays as it is.
     type: dict
     suboptions:
       interface:
-        description: The interface of the network inside.
+        description: The interface of the network inside. For a new gateway the default is V(eth1).
         type: str
-        required: true
       address:
-        description: The gateway's own address there, with the length of the network.
+        description: The gateway's own address there, with the length of the network. For a new gateway the default is V(10.99.0.1/24).
         type: str
-        required: true
       dhcp:
-        description: The first and the last address to give away. Default is all of the network.
+        description:
+          - The first and the last address to give away. An empty list is all of the network, and so is the default for a new gateway and
+            for one that gets another network.
         type: list
         elements: str
   request:

@@ -114,6 +114,11 @@ files:
   type: list
   elements: str
   sample: [/home/pixel/.pixels/environment]
+renewed:
+  description: Whether the user's own systemd, which ran with other variables, was given these, or would be.
+  returned: success
+  type: bool
+  sample: true
 left_out:
   description: Kinds of sessions that the variables do not reach, in words. Empty for a user whose login shell is bash or zsh.
   returned: success

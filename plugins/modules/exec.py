@@ -44,6 +44,8 @@ options:
   timeout:
     description:
       - Stop the program after this many seconds, with SIGTERM and ten seconds later with SIGKILL. The task fails then.
+      - The container does that. One that does not is waited for a minute longer and is unreachable then, unless the host is connected
+        otherwise than with P(ansible.builtin.ssh#connection) and a key, or with C(become).
     type: int
   login:
     description:
@@ -65,6 +67,16 @@ options:
     type: bool
     default: false
     version_added: 0.2.0
+  on_refused:
+    description:
+      - What it is when the container does not let the key in, and it is certain that nothing was run.
+      - V(unreachable) is what Ansible makes of it, and nothing in the play can be done about it.
+      - V(fail) is a failure of the task with RV(refused), after which M(pixels.sandbox.ssh_access) can put the key in place. Where
+        O(stdin_file) is a pipe it is V(unreachable) all the same, for what was read from it is gone.
+    type: str
+    choices: [unreachable, fail]
+    default: unreachable
+    version_added: 0.2.0
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -83,8 +95,8 @@ notes:
   - C(become) works as for every other task.
   - When the connection breaks before the status is known, the host is unreachable; the status of SSH itself is never taken for that of
     the program, and the program is never run a second time.
-  - As with SSH, a program that leaves a process behind which keeps standard output open keeps the task waiting. Redirect the
-    output of such a process.
+  - As with SSH, a program that leaves a process behind which keeps standard output open keeps the task waiting, with O(timeout) no longer
+    than a minute beyond that. Redirect the output of such a process.
 seealso:
   - module: ansible.builtin.command
 author:
@@ -164,6 +176,11 @@ live:
   returned: when they have
   type: bool
   sample: true
+refused:
+  description: The container does not let the key in, and nothing was run.
+  returned: with O(on_refused=fail), when that is so
+  type: bool
+  sample: true
 timed_out:
   description: The program was stopped at its time limit.
   returned: when it was
@@ -193,8 +210,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_command import (
     ARGUMENTS,
-    MUTUALLY_EXCLUSIVE,
-    REQUIRED_ONE_OF,
+    RULES,
     command_of,
     result_of,
     stdin_of,
@@ -203,9 +219,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.exec_wrapper i
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF, supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     for name in ("stdin_file", "stdout_file"):
         if module.params[name]:
             module.fail_json(msg=f"{name} names a file on the control node and cannot be used with async")

@@ -66,7 +66,8 @@ options:
     type: str
   environment:
     description:
-      - Variables for the command, beside those of the login. They go there out of sight of process lists and stay in no file.
+      - Variables for the command. They count more than what the login profile sets, which is not given them.
+      - They go there out of sight of process lists and stay in no file.
     type: dict
     default: {}
   login:

@@ -19,7 +19,9 @@ description:
     The playbook C(site) is such a play, and it sees to what is in the containers as well.
   - Every variable that begins with C(pixels_) has to be one of these or a setting. All that is wrong with any host is told, with its
     name, before anything is touched.
-  - A host is on the appliance that its own variables name, as by C(pixels_truenas_host) or C(pixels_profile).
+  - A host is on the appliance that its own variables name, as by C(pixels_truenas_host) or C(pixels_profile). All appliances are looked
+    at before anything is touched, and one that is reached by two names is an error.
+  - The results for workflows that other playbooks of this collection leave are no declarations where they come as extra variables.
   - A container has a label C(site) with the site's name. By that it is known when no host declares it any more.
 attributes:
   check_mode:
@@ -57,6 +59,7 @@ options:
   prune:
     description:
       - Destroy the containers of this site that no host declares any more. Without it they are named in RV(undeclared).
+      - Only on appliances that hosts name. What hosts declare on one that is down stays everywhere.
       - It is refused where the play does not have all hosts of the group, as with C(--limit).
     type: bool
     default: false
@@ -141,7 +144,7 @@ EXAMPLES = r"""
 RETURN = r"""
 containers:
   description: One entry for each, as RV(pixels.sandbox.container#module:containers), and its C(host) in the inventory, V(null) for one that
-    is pruned.
+    is pruned. Instead of the values in C(environment), here and in differences, there are stars.
   returned: always, unless the task failed as a whole
   type: list
   elements: dict

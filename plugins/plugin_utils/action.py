@@ -18,8 +18,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
@@ -41,26 +39,12 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core.front import S
 from ansible_collections.pixels.sandbox.plugins.module_utils.nas import select as _driver
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import broker_client as _session
 from ansible_collections.pixels.sandbox.plugins.module_utils.rpc import connect as _connect
+from ansible_collections.pixels.sandbox.plugins.plugin_utils.options import censor, validated
 from ansible_collections.pixels.sandbox.plugins.plugin_utils.variables import ours
 
 _LOADED = (_driver, _session, _connect)
 
 display = Display()
-
-CENSORED = "********"
-
-
-def censor(value: Any, secrets: frozenset[str]) -> Any:
-    """The same with every secret in every text replaced; results are built of plain containers only."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, CENSORED)
-        return value
-    if isinstance(value, Mapping):
-        return {censor(key, secrets): censor(entry, secrets) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [censor(entry, secrets) for entry in value]
-    return value
 
 
 class PixelsAction(ActionBase):
@@ -84,7 +68,7 @@ class PixelsAction(ActionBase):
             # Unset options go before validation: "" is no integer, and "no answer" is not a wrong one.
             self._task.args = given_options(self._task.args)
             given = frozenset(self._task.args)
-            params = self._validated()
+            params = validated(self._task.action, self._task.args, self.spec.all_arguments(), **self.spec.rules())
             variables = self._variables(task_vars)
             config = load({**variables, **settings_of(params)}, os.environ)
             secrets = self._secrets(params, config)
@@ -118,19 +102,6 @@ class PixelsAction(ActionBase):
                 changes.note(ctx, result)
                 ctx.close()
         return censor(result, secrets)
-
-    def _validated(self) -> dict[str, Any]:
-        """The options, checked and with their defaults.
-
-        Not by ActionBase's own method: its error shows all options of the task to the screen, the key among them.
-        """
-        validation = ArgumentSpecValidator(self.spec.all_arguments(), **self.spec.rules()).validate(dict(self._task.args))
-        if validation.error_messages:
-            secrets = {self._task.args.get(name) for name, rule in self.spec.all_arguments().items() if rule.get("no_log")}
-            unknown = "unsupported parameters: " if isinstance(validation.errors[0], UnsupportedError) else ""
-            text = f"{self._task.action}: {unknown}{validation.errors.msg}"
-            raise AnsibleActionFail(censor(text, frozenset(secret for secret in secrets if isinstance(secret, str) and secret)))
-        return dict(validation.validated_parameters)
 
     def _variables(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Our variables with their templates resolved; no others are looked at."""

@@ -14,11 +14,12 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.pixels.sandbox.plugins.module_utils.core import ssh
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.job import Reach
 
-# A container that is gone says nothing; without this a connection would wait for it for ever.
-_ALIVE = ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-o", "BatchMode=yes", "-T"]
-_FRESH = ["-o", "ControlMaster=no", "-o", "ControlPath=none"]
+# Of hosts that are none of ours as well, whose variables say nothing of it.
+_ALIVE = [*ssh.words({**ssh.ALIVE, "BatchMode": "yes"}), "-T"]
+_FRESH = ssh.words({"ControlMaster": "no", "ControlPath": "none"})
 _PYTHON = "/usr/bin/python3"
 
 

@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / ".collections")]
 
 import of_checkpoints  # noqa: E402
 import of_clones  # noqa: E402
+import of_console  # noqa: E402
 import of_containers  # noqa: E402
 import of_devtools  # noqa: E402
 import of_egress  # noqa: E402
@@ -29,7 +30,7 @@ from measures import Added, Limit, Ratio, Timings  # noqa: E402
 from playbook import Playbooks, clean_environment, make_home  # noqa: E402
 from running_lab import REAL_LAB, RunningLab, real_lab_for_me  # noqa: E402
 
-SUBJECTS = ("wire", "inventory", "containers", "clones", "checkpoints", "egress", "devtools")
+SUBJECTS = ("wire", "inventory", "containers", "console", "clones", "checkpoints", "egress", "devtools")
 FLEET, SMALL_FLEET = 20, 4
 
 
@@ -45,6 +46,9 @@ def bench_real(timings: Timings, directory: Path, home: Path, rounds: int, subje
         if "containers" in subjects:
             print("Containers:")
             of_containers.bench(timings, playbook, incus, rounds)
+        if "console" in subjects:
+            print("The console:")
+            of_console.bench(timings, playbook, incus, rounds)
         if subjects & {"clones", "checkpoints"}:
             snapshot = of_clones.prepare(playbook, incus)
             if "clones" in subjects:
@@ -93,9 +97,9 @@ def main() -> int:
             else:
                 print("\n!! LEFT OUT: everything with containers, which needs root on Linux\n")
         alone = (*of_wire.RATIOS, *of_inventory.RATIOS)
-        others = (*of_checkpoints.RATIOS, *of_containers.RATIOS, *alone, *of_egress.RATIOS, *of_devtools.RATIOS)
+        others = (*of_checkpoints.RATIOS, *of_containers.RATIOS, *of_console.RATIOS, *alone, *of_egress.RATIOS, *of_devtools.RATIOS)
         ratios: tuple[Ratio, ...] = (*of_clones.Names(fleet).ratios(fleet), *others)
-        limits: tuple[Limit, ...] = of_checkpoints.LIMITS
+        limits: tuple[Limit, ...] = (*of_checkpoints.LIMITS, *of_console.LIMITS)
         added: tuple[Added, ...] = of_egress.ADDED
         timings.show(ratios, limits, added, rounds)
     finally:

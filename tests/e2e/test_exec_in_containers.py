@@ -87,6 +87,24 @@ def test_d24_lost_connection_is_unreachable_and_not_a_status(playbook: Playbooks
     assert "rc" not in run.last("exec")
 
 
+def test_a_key_that_is_not_let_in_is_put_in_place_and_the_command_runs_once(playbook: Playbooks, tmp_path: Path) -> None:
+    """The user has the rights that it had, and no others."""
+    shut = "rm /home/pixel/.ssh/authorized_keys; mv /etc/sudoers.d/pixels /root"
+    playbook("exec", container="runner1", user="root", argv=["sh", "-c", shut]).succeeded()
+    for master in (playbook.home / ".ansible" / "cp").glob("*"):
+        master.unlink()
+    (tmp_path / "in").write_text("from here")
+    script = "cat; echo ran >>/tmp/ran; sudo -n true"
+    run = playbook("exec", container="runner1", argv=["sh", "-c", script], stdin_file=str(tmp_path / "in"))
+    assert run.rc == 2 and "Put the key in place through the API" in run.stdout
+    assert (run.last("exec")["stdout"], run.last("exec")["rc"]) == ("from here", 1)
+    assert playbook("exec", container="runner1", cmd="cat /tmp/ran").succeeded().last("exec")["stdout"] == "ran\n"
+    playbook("exec", container="runner1", user="root", argv=["mv", "/root/pixels", "/etc/sudoers.d/pixels"]).succeeded()
+    # A user that is not there is not made.
+    run = playbook("exec", container="runner1", cmd="id", user="nobody-here")
+    assert run.rc == 4 and "nobody-here@" in run.output and len(run.of("ssh_access", skipped=False)) == 1
+
+
 def test_another_user(tasks: Run) -> None:
     run = tasks({**execute(cmd="id -un"), "become": True}, execute(cmd="id -un"))
     assert [one["stdout"] for one in run.of("exec")] == ["root\n", "pixel\n"]

@@ -297,8 +297,10 @@ def test_a_fleet_without_a_base(playbook: Playbooks, real_lab: RunningLab, tmp_p
         container="plain",
         argv=["sh", "-c", 'echo "$TOKEN $MODEL $KEY $WORKER_NAME $(id -un)"'],
         user="agent",
+        egress="unrestricted",
         results=str(tmp_path / "out"),
         env={"PIXELS_ENV": '{"MODEL": "small", "KEY": {"forward": true}}', "KEY": "k3y"},
     ).succeeded()
     assert (tmp_path / "out" / "plain" / "stdout.log").read_text() == "a b small k3y plain agent\n"
     assert "plain   done" in run.stdout
+    assert [done["egress"]["mode"] for done in run.of("egress")] == ["unrestricted"]

@@ -6,8 +6,10 @@ Written from the documentation of AWX; what the collection believes about it pla
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from typing import Any
 import ansible_runner
 import yaml
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from playbook import ROOT, clean_environment
+from playbook import BIN, ROOT, clean_environment
 
 TYPE: dict[str, Any] = yaml.safe_load((ROOT / "awx" / "credential_type.yml").read_text(encoding="utf-8"))
 _DATA = yaml.safe_load((ROOT / "awx" / "job_templates.yml").read_text(encoding="utf-8"))
@@ -111,6 +113,11 @@ class Jobs:
         self, name: str, *, empty: bool = False, check: bool = False, inventory: Any = None, limit: str | None = None, **given: Any
     ) -> Done:
         template = TEMPLATES[name]
+        extra = answers(template, empty=empty, **given)
+        return self.play(template["playbook"], extra, check=check, inventory=inventory, limit=limit)
+
+    def _machine(self) -> tuple[Path, dict[str, str]]:
+        """A directory for a job, and its environment."""
         private = self.folder / f"job{next(self._numbers)}"
         home = private / "home"
         for part in (private / "env", private / "inventory", home / "run"):
@@ -118,13 +125,46 @@ class Jobs:
         environment = clean_environment(home, **self.env, **injected(self.inputs, private / "env"))
         # Of the project itself, as AWX has it.
         environment.pop("ANSIBLE_CONFIG")
+        return private, environment
+
+    def synced(self, source: Path) -> dict[str, Any]:
+        """What AWX keeps of an inventory, from a source of it: it is asked for in a job of its own."""
+        _private, environment = self._machine()
+        done = subprocess.run(
+            [str(BIN / "ansible-inventory"), "-i", str(source), "--playbook-dir", str(ROOT), "--list", "--export"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(json.loads(done.stdout))
+
+    def play(
+        self,
+        playbook: str,
+        extra: Mapping[str, Any] | None = None,
+        *,
+        check: bool = False,
+        inventory: Any = None,
+        limit: str | None = None,
+    ) -> Done:
+        """A playbook without a template. What is `synced` is an inventory as well, that AWX gives to the job as a script."""
+        private, environment = self._machine()
+        home = private / "home"
+        if isinstance(inventory, dict) and "_meta" in inventory:
+            script = private / "inventory" / "hosts"
+            script.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(inventory)}\nEND\n", encoding="utf-8")
+            script.chmod(0o700)
+            inventory = str(script)
         more: dict[str, Any] = {"limit": limit} if limit else {}
         done = ansible_runner.run(
             private_data_dir=str(private),
             project_dir=str(ROOT),
-            playbook=template["playbook"],
+            playbook=playbook,
             inventory=inventory or {"all": {"hosts": {}}},
-            extravars=answers(template, empty=empty, **given),
+            extravars=dict(extra or {}),
             envvars=environment,
             cmdline="--check --diff" if check else None,
             settings={"suppress_env_files": True, "job_timeout": 600},

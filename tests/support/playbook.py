@@ -36,6 +36,7 @@ class PlayRun:
     stderr: str
     results: list[TaskResult] = field(default_factory=list)
     recap: dict[str, dict[str, int]] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)  # what set_stats has left
 
     def _total(self, key: str) -> int:
         return sum(counts[key] for counts in self.recap.values())
@@ -160,7 +161,7 @@ class Playbooks:
         for line in events.read_text(encoding="utf-8").splitlines() if events.exists() else []:
             event = json.loads(line)
             if event.pop("kind") == "recap":
-                run.recap = event["hosts"]
+                run.recap, run.stats = event["hosts"], event["stats"]
             else:
                 run.results.append(TaskResult(**event))
         return run

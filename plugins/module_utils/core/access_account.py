@@ -90,8 +90,14 @@ keys() {
   case $? in 0) ;; 10) did root_key ;; *) fail "the key could not be written for root" ;; esac
   [ "$PX_USER" != root ] || return 0
   PX_HOME=$home
+  # Below a policy it can be no way to more than the user has: whoever waits for it may trace it, as it is the user's own process.
+  set --
+  if restricted; then
+    command -v setpriv >/dev/null || fail "there is no setpriv, of util-linux, without which nothing may run as $PX_USER below a policy"
+    set -- setpriv --no-new-privs
+  fi
   # A session of its own: what runs as the user gets no hold of root's terminal.
-  setsid su -s /bin/sh -c "$PX_KEYS" "$PX_USER" </dev/null
+  setsid "$@" su -s /bin/sh -c "$PX_KEYS" "$PX_USER" </dev/null
   case $? in 0) ;; 10) did user_key ;; *) fail "the key could not be written for $PX_USER" ;; esac
 }
 

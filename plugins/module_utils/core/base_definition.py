@@ -19,6 +19,8 @@ from typing import Any
 from ansible.module_utils.common.yaml import HAS_YAML, yaml_load
 
 from . import naming
+from .egress_entry import parse_list
+from .egress_policy import MODES, UNRESTRICTED
 from .errors import CoreError, Invalid
 from .wanted import Source
 
@@ -26,7 +28,7 @@ ROLES = Path(__file__).resolve().parents[3] / "roles"
 FOLDER = ROLES / "base" / "files"
 TOOLS = ROLES / "devtools" / "files" / "tools.yml"
 ALL = "all"
-KEYS = ("description", "devtools", "from", "npm", "packages", "role", "script", "script_user", "tests")
+KEYS = ("allow", "description", "devtools", "egress", "from", "npm", "packages", "role", "script", "script_user", "tests")
 # Container and checkpoint of a replacement have names of their own.
 LONGEST_NAME = 55
 _FINGERPRINT = re.compile(r"[0-9a-f]{12,64}")
@@ -120,7 +122,7 @@ def read(path: Path, base: str) -> Definition:
     if unknown:
         raise CoreError(f"{path}: {unknown[0]!r} is unknown; a definition has {', '.join(KEYS)}")
     try:
-        return replace(made_of(Definition(base_name(base)), data.get("from")), **_values(data))
+        return reaching(replace(made_of(Definition(base_name(base)), data.get("from")), **_values(data)))
     except Invalid as error:
         raise CoreError(f"{path}: {error.message}", **error.result) from None
 
@@ -148,6 +150,21 @@ def made_of(definition: Definition, value: Any) -> Definition:
         raise Invalid("from", value, "an image as in debian/12, a checkpoint as in box:ready, or the name of a base") from None
 
 
+def reaching(definition: Definition) -> Definition:
+    """The definition itself; raises where what it may reach makes no sense."""
+    if definition.egress not in ("", *MODES):
+        raise Invalid("egress", definition.egress, f"allowed are {', '.join(MODES)}")
+    if definition.allow and definition.egress in ("", UNRESTRICTED):
+        restricted = ", ".join(mode for mode in MODES if mode != UNRESTRICTED)
+        raise Invalid("allow", ", ".join(definition.allow), f"it goes with egress={restricted}")
+    return definition
+
+
+def entries(value: Any) -> tuple[str, ...]:
+    """What it may reach, each entry as on a command line."""
+    return tuple(entry.text for entry in parse_list("allow", value))
+
+
 def _values(data: Mapping[str, Any]) -> dict[str, Any]:
     user = str(data.get("script_user") or "root")
     if user not in ("root", "agent"):
@@ -160,6 +177,8 @@ def _values(data: Mapping[str, Any]) -> dict[str, Any]:
         "script_user": user,
         "role": _text("role", data.get("role")).strip(),
         "tests": tuple(_text("tests", entry) for entry in _list("tests", data.get("tests"))),
+        "egress": _text("egress", data.get("egress")).strip(),
+        "allow": entries(_list("allow", data.get("allow"))),
         "description": " ".join(_text("description", data.get("description")).split()),
     }
 

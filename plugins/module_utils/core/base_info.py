@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..nas.driver import Container, Driver
-from . import base_definition, base_plan, labels, lineage, marker, naming
+from . import base_definition, base_plan, base_policy, labels, lineage, marker, naming
 from .base_definition import Definition, Definitions
 from .base_plan import BASE, BUILDING, DEFINITION, TESTED, Box, Checkpoint, Step, Wish
 from .checkpoint_view import checkpoint_view
 from .context import Context
-from .egress_policy import MODES
+from .egress_policy import UNRESTRICTED
 from .errors import CoreError, Invalid
 from .front import Spec
 from .wishes import image_name
@@ -51,7 +51,8 @@ def run(ctx: Context) -> dict[str, Any]:
     boxes = _boxes(ctx.driver())
     result: dict[str, Any] = {"changed": False}
     if wishes:
-        steps = base_plan.plan(wishes, boxes)
+        steps = base_plan.plan([_settled(base_policy.kept(wish, boxes), image, versions) for wish in wishes], boxes)
+        base_policy.check(steps, boxes)
         result["steps"] = [_shown(step, image, versions) for step in steps]
         result["plan"] = [line for step in steps for line in _told(step, image)]
     result["bases"] = base_plan.rows(boxes, _known(boxes, known, image, versions))
@@ -67,8 +68,9 @@ def _wishes(
         raise CoreError(f"which base? There are {', '.join(base_definition.shipped())}, and a file of your own: definition=FILE.yml")
     if len(files) > 1:
         raise Invalid("definition", params["definition"], "one file")
-    definition = base_definition.read(files[0], base) if files else known.get(base)
-    definition = _overridden(definition, params, here)
+    written = base_definition.read(files[0], base) if files else known.get(base)
+    definition = _overridden(written, params, here)
+    given = frozenset(key for key in ("image", "from", "script", "role", "egress", "allow") if params[key] is not None)
     chain = known.chain(definition)
     for entry in chain:
         unknown = [tool for tool in entry.devtools or () if versions and tool not in versions]
@@ -76,10 +78,16 @@ def _wishes(
             raise CoreError(f"the base {entry.base} wants the tool {unknown[0]}; there are {', '.join(sorted(versions))}")
     label = None if params["label"] is None else labels.check(params["label"])
     name = base_definition.base_name(params["name"] or base)
-    below = [Wish(entry, entry.base, entry.digest(image, versions)) for entry in chain[:-1]]
+    below = [Wish(entry, entry.base, "", written=entry) for entry in chain[:-1]]
     if name in (wish.name for wish in below):
         raise Invalid("name", name, "the base builds on one of that name")
-    return [*below, Wish(definition, name, definition.digest(image, versions), label, params["rebuild"])]
+    return [*below, Wish(definition, name, "", label, params["rebuild"], written=written, given=given)]
+
+
+def _settled(wish: Wish, image: str, versions: dict[str, str]) -> Wish:
+    """With its digests, now that all of it is known."""
+    definition = base_definition.reaching(wish.definition)
+    return replace(wish, own=definition.digest(image, versions), file=(wish.written or definition).digest(image, versions))
 
 
 def _overridden(definition: Definition, params: dict[str, Any], here: Path) -> Definition:
@@ -92,9 +100,11 @@ def _overridden(definition: Definition, params: dict[str, Any], here: Path) -> D
         definition = replace(definition, script=base_definition.script(_file("script", params["script"], here)))
     if params["role"] is not None:
         definition = replace(definition, role=params["role"])
-    if params["egress"] is not None and params["egress"] not in MODES:
-        raise Invalid("egress", params["egress"], f"allowed are {', '.join(MODES)}")
-    return replace(definition, egress=params["egress"] or "", allow=tuple(str(entry) for entry in params["allow"] or ()))
+    if params["egress"] is not None:
+        definition = replace(definition, egress=params["egress"], allow=() if params["egress"] == UNRESTRICTED else definition.allow)
+    if params["allow"] is not None:
+        definition = replace(definition, allow=base_definition.entries(params["allow"]))
+    return definition if params["egress"] is None else base_definition.reaching(definition)
 
 
 def _file(option: str, value: str, here: Path) -> str:
@@ -128,6 +138,7 @@ def _boxes(driver: Driver) -> dict[str, Box]:
             stopped=container.stopped,
             half_made=mark.making is not None,
             image=mark.image,
+            egress=mark.egress,
             cpu=container.cpu,
             memory=container.memory,
             checkpoints=checkpoints,
@@ -199,6 +210,9 @@ def _told(step: Step, image: str) -> list[str]:
         tools = "all tools" if definition.devtools is None else ", ".join(definition.devtools)
         work = [tools, *definition.packages, *definition.npm, "its script" if definition.script else "", definition.role]
         lines.append(f"  install and run: {', '.join(filter(None, work)) or 'nothing'}")
+        if definition.egress:
+            allowed = f", and allow {', '.join(definition.allow)}" if definition.allow else ""
+            lines.append(f"  put in force: egress {definition.egress}{allowed}{', as before' if step.wish.kept else ''}")
         lines.extend(f"  test: {test}" for test in definition.tests)
     if step.replaces:
         lines.append(f"  put {step.box} in the place of {name}; clones of the old one stay")

@@ -7,10 +7,14 @@ last, so whatever a run leaves behind that was cut off is half-built. Before, th
 tell which definition the work was for.
 
 A base that is built anew is built beside the old one, which goes only when the new one has passed its tests.
+
+Where something was given in place of what its definition says, more labels tell of it: `file`, the digest of the definition alone, `from`,
+and `egress` with `allow`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +24,10 @@ from .errors import CoreError
 
 BASE, DEFINITION, CHECKPOINT, BUILT_ON = "base", "definition", "checkpoint", "built_on"
 BUILDING, TESTED, REPLACES = "building", "tested", "replaces"
+FILE, FROM, EGRESS, ALLOW = "file", "from", "egress", "allow"
+# Entries that are too many for a label: the labels have to fit into the mark with all else that is in it.
+UNKNOWN = "?"
+_LONGEST_LABELS = 400
 READY = "ready"
 _NEXT = "-next"
 
@@ -40,6 +48,7 @@ class Box:
     stopped: bool = True
     half_made: bool = False
     image: str | None = None
+    egress: str | None = None
     cpu: str | None = None
     memory: int | None = None
     checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
@@ -55,13 +64,18 @@ class Box:
 
 @dataclass(frozen=True)
 class Wish:
-    """One base, under the name of its container. `own` is the digest of its definition."""
+    """One base, under the name of its container. `own` is the digest of its definition, and `file` of what its file alone says."""
 
     definition: Definition
     name: str
     own: str
     label: str | None = None
     rebuild: bool = False
+    written: Definition | None = None  # what its file says, if `definition` is not that
+    file: str | None = None
+    given: frozenset[str] = frozenset()  # what is given now in place of that
+    kept: bool = False  # the policy is the one that was given before
+    unknown: bool = False  # and nobody knows the whole of it
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,22 @@ class Step:
             found[CHECKPOINT] = self.label
         elif self.replaces:
             found[REPLACES] = self.wish.name
+        return {**found, **self._given(found)}
+
+    def _given(self, others: Mapping[str, str]) -> dict[str, str]:
+        """What is not as its file says."""
+        definition, written = self.wish.definition, self.wish.written or self.wish.definition
+        found = {}
+        if self.wish.file not in (None, self.wish.own):
+            found[FILE] = str(self.wish.file)
+        if definition.made_of not in (None, written.made_of):
+            found[FROM] = str(definition.made_of)
+        if (definition.egress, definition.allow) != (written.egress, written.allow):
+            found[EGRESS] = definition.egress
+            if definition.allow:
+                found[ALLOW] = ",".join(definition.allow)
+                if len(json.dumps({**others, **found})) > _LONGEST_LABELS:
+                    found[ALLOW] = UNKNOWN
         return found
 
 
@@ -163,6 +193,9 @@ def judge(wish: Wish, boxes: Mapping[str, Box], on: str | None) -> Step:
         return replace(_beside(wish, boxes, other, on, state, label), cpu=box.cpu, memory=box.memory)
     if changed:
         return Step(wish, state, "none", f"{changed}; rebuild=true builds it anew", box.labels[CHECKPOINT], kept)
+    if label not in box.checkpoints and box.labels[DEFINITION] != wish.own:
+        why = "it was built with something else than its definition says: give that again, or rebuild=true"
+        return Step(wish, state, "none", why, box.labels[CHECKPOINT], kept)
     if label not in box.checkpoints:
         return Step(wish, state, "continue", f"it has no checkpoint {label}", label, kept, again=True)
     if other is not None and other.labels.get(TESTED) == box.labels[DEFINITION]:
@@ -198,8 +231,14 @@ def _is(box: Box, phase: str, wish: Wish, on: str | None) -> bool:
 
 
 def _changed(box: Box, wish: Wish, on: str | None) -> str:
-    if box.labels[DEFINITION] != wish.own:
+    """Where nothing is given now, what was given then is no change."""
+    built, now = box.labels[DEFINITION], wish.own
+    if built != now and not wish.given:
+        built, now = box.labels.get(FILE, built), wish.file or wish.own
+    if built != now:
         return "definition changed"
+    if FROM in box.labels and not wish.given:
+        return ""
     return "" if on is None or box.labels.get(BUILT_ON) == on else f"{wish.definition.parent} changed"
 
 
@@ -218,7 +257,7 @@ def rows(boxes: Mapping[str, Box], wishes: Mapping[str, Wish]) -> list[dict[str,
                 "name": box.name,
                 "definition": base,
                 # What it is a clone of is the one that it has replaced, if there was one: the definition knows better.
-                "from": (wish.definition.made_of if wish is not None else None) or box.image,
+                "from": box.labels.get(FROM) or (wish.definition.made_of if wish is not None else None) or box.image,
                 "checkpoint": box.checkpoint,
                 "created": checkpoint.created if checkpoint else None,
                 "size": checkpoint.size if checkpoint else None,

@@ -12,14 +12,16 @@ from typing import Any
 from ..inside import egress_places as places
 from ..inside.egress_machine import fingerprint
 from ..inside.egress_options import ARGUMENTS
-from .egress_entry import Entry
-from .egress_policy import Effective, Policy, changed, effective, from_data
+from .egress_entry import Entry, parse_list
+from .egress_policy import AGENT, ALLOWLIST, LEARN, UNRESTRICTED, Effective, Policy, changed, effective, from_data
 from .egress_render import File, Gateway, Wanted, render, resolv
 from .errors import CoreError, Invalid
 
 __all__ = ["ARGUMENTS", "Plan", "plan"]
 
 _KEPT = (places.POLICY, places.STATE, places.PREVIOUS)
+# Of a gateway that is made.
+_GATEWAY_INTERFACE, _GATEWAY_ADDRESS = "eth1", "10.99.0.1/24"
 _USED = (
     "{user} could become root before: what was planted then no policy finds. Better is a clone of a checkpoint that was taken before"
     " anybody worked in the container. The sessions of {user} are ended."
@@ -43,13 +45,14 @@ class Plan:
 def plan(params: Mapping[str, Any], facts: Mapping[str, Any], preset: tuple[Entry, ...], user: str) -> Plan:
     """`user` is the agent's account. Raises before anything is touched."""
     # What is to go need not be understood.
-    current = Policy() if params["mode"] == "unrestricted" and not params["initial"] else _current(facts)
-    if params["initial"] and current.mode != "unrestricted":
+    current = Policy() if params["mode"] == UNRESTRICTED and not params["initial"] else _current(facts)
+    if params["initial"] and current.mode != UNRESTRICTED:
         params = {**params, **dict.fromkeys(("mode", "allow", "deny"), None)}
     hosts = _known(facts["package_hosts"], (facts["policy"] or {}).get("package_hosts") or [])
     mirrors, apt = package_sources(hosts)
     policy = changed(current, preset, params["mode"], params["allow"], params["deny"], params["append"], mirrors)
-    if policy.mode == "unrestricted":
+    policy = _with_more(policy, params["allow_also"], preset, mirrors)
+    if policy.mode == UNRESTRICTED:
         if (facts["policy"] or {}).get("gateway"):
             raise Invalid("mode", policy.mode, "this is a gateway: what is behind it is held by its policy; destroy it after that")
         return _release(facts, current, user)
@@ -73,15 +76,28 @@ def plan(params: Mapping[str, Any], facts: Mapping[str, Any], preset: tuple[Entr
             "files": {name: {"content": file.content, "mode": file.mode} for name, file in files.items()},
             "gone": gone,
             "user": user,
-            "cut": bool(params["cut"]),
+            # What one mode has let through has no place in another.
+            "cut": bool(params["cut"]) or current.mode not in (UNRESTRICTED, policy.mode),
             "resolv": resolv(),
         },
         entries=entries_of(wanted.effective),
         why=why,
     )
-    if current.mode == "unrestricted" and facts["user"].get("exists") and facts["user"]["powers"]:
+    if current.mode == UNRESTRICTED and facts["user"].get("exists") and facts["user"]["powers"]:
         plan.warnings.append(_USED.format(user=user))
     return plan
+
+
+def _with_more(policy: Policy, more: Sequence[Any] | None, preset: Sequence[Entry], mirrors: Sequence[Entry]) -> Policy:
+    """Added to the list whatever it is: that of a policy that stays as it is, too."""
+    # The empty answer of a survey arrives as a list of one empty text.
+    entries = parse_list("allow", more if isinstance(more, str) else [value for value in more or () if value != ""])
+    if not entries:
+        return policy
+    if policy.mode == UNRESTRICTED:
+        why = f"the container is unrestricted and may reach everything; for a list give mode {AGENT}, {ALLOWLIST} or {LEARN} as well"
+        raise Invalid("allow", [entry.value for entry in entries], why)
+    return changed(policy, preset, None, entries, None, True, mirrors)
 
 
 def _release(facts: Mapping[str, Any], current: Policy, user: str) -> Plan:
@@ -209,18 +225,23 @@ def _units(given: Sequence[str]) -> tuple[str, ...]:
 
 
 def _gateway(given: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> Gateway | None:
-    if given is None:
-        return None if not before else Gateway(before["interface"], before["address"], (before["dhcp_start"], before["dhcp_end"]))
+    """What is not given stays as it is, but for the addresses to give away where the network becomes another one."""
+    kept = before or {}
+    if given is None and not kept:
+        return None
+    given = given or {}
+    address = given.get("address") or kept.get("address") or _GATEWAY_ADDRESS
     try:
-        inside = ipaddress.ip_interface(given["address"])
+        inside = ipaddress.ip_interface(address)
     except ValueError:
-        raise Invalid(
-            "gateway", given["address"], "address is the gateway's own with the length of the network, such as 10.99.0.1/24"
-        ) from None
+        raise Invalid("gateway", address, "address is the gateway's own with the length of the network, such as 10.99.0.1/24") from None
     if inside.version != 4 or not 8 <= inside.network.prefixlen <= 29 or inside.ip in (inside.network[0], inside.network[-1]):
-        raise Invalid("gateway", given["address"], "address is one of a host in an IPv4 network of 8 addresses or more")
+        raise Invalid("gateway", address, "address is one of a host in an IPv4 network of 8 addresses or more")
     hosts = [str(host) for host in (inside.network[1], inside.network[-2])]
-    dhcp = [str(address) for address in given.get("dhcp") or hosts]
+    asked = given.get("dhcp")
+    if asked in (None, [""]):
+        asked = [kept["dhcp_start"], kept["dhcp_end"]] if kept.get("network") == str(inside.network) else None
+    dhcp = [str(address) for address in asked or hosts]
     if len(dhcp) != 2 or any(not _is_address(one) or ipaddress.ip_address(one) not in inside.network for one in dhcp):
         raise Invalid("gateway", dhcp, f"dhcp is the first and the last address to give away, both in {inside.network}")
     if ipaddress.ip_address(dhcp[0]).packed > ipaddress.ip_address(dhcp[1]).packed or dhcp == [str(inside.ip)] * 2:
@@ -229,7 +250,7 @@ def _gateway(given: Mapping[str, Any] | None, before: Mapping[str, Any] | None) 
         )
     if inside.network.overlaps(ipaddress.ip_network("198.18.0.0/15")):
         raise Invalid("gateway", str(inside), "addresses from 198.18.0.0/15 stand for names with ports; choose another network")
-    return Gateway(given["interface"], str(inside), (dhcp[0], dhcp[1]))
+    return Gateway(given.get("interface") or kept.get("interface") or _GATEWAY_INTERFACE, str(inside), (dhcp[0], dhcp[1]))
 
 
 def _possible(gateway: Gateway | None, interfaces: Mapping[str, Sequence[str]]) -> Gateway | None:

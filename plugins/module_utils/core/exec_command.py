@@ -21,9 +21,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "login": {"type": "bool", "default": True},
     "env": {"type": "dict", "no_log": True},
     "live": {"type": "bool", "default": False},
+    "on_refused": {"type": "str", "choices": ["unreachable", "fail"], "default": "unreachable"},
 }
-MUTUALLY_EXCLUSIVE = [["argv", "cmd"], ["stdin", "stdin_file"]]
-REQUIRED_ONE_OF = [["argv", "cmd"]]
+RULES: dict[str, Any] = {"mutually_exclusive": [["argv", "cmd"], ["stdin", "stdin_file"]], "required_one_of": [["argv", "cmd"]]}
 
 
 def command_of(params: Mapping[str, Any], stdin: bytes | None) -> Command:

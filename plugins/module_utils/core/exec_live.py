@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, The pixels.sandbox developers
 # GNU General Public License v3.0-or-later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A command over ssh whose output is seen as it comes, and is there in the end, byte by byte.
+"""A command over ssh whose output is seen as it comes, and is there in the end, byte by byte. It can be given up.
 
 What is shown goes to a terminal. It is printable text with its colours, line by line; nothing in it moves a cursor, sets a title or
 asks the terminal for anything.
@@ -28,6 +28,8 @@ _LONGEST, _KEPT = 1 << 15, 64
 # How long what a command has said may be on its way when ssh has ended. A shared connection writes for itself, and one that stays behind
 # for others keeps standard error open.
 _LATE = 2.0
+# What the limit of a command in the container may take beyond itself: ten seconds until SIGKILL, and the way there and back.
+_GRACE = 60.0
 _COLOUR = re.compile("(\x1b\\[[0-9;:]*m)")
 _RESET = "\x1b[0m"
 
@@ -51,8 +53,8 @@ class Lines:
 
     marker: bytes
     colour: bool = True
+    begun: bool = False
     _buffer: bytearray = field(default_factory=bytearray)
-    _begun: bool = False
     _colours: str = ""
 
     def feed(self, data: bytes) -> list[str]:
@@ -61,7 +63,7 @@ class Lines:
         while (end := self._buffer.find(b"\n")) >= 0:
             found += self._line(bytes(self._buffer[:end]))
             del self._buffer[: end + 1]
-        if self._begun and len(self._buffer) > _LONGEST:
+        if self.begun and len(self._buffer) > _LONGEST:
             found += self._line(bytes(self._buffer[:-_KEPT]))
             del self._buffer[:-_KEPT]
         return found
@@ -74,11 +76,11 @@ class Lines:
 
     def _line(self, line: bytes) -> list[str]:
         own, mark, _remark = line.partition(self.marker + b" ")
-        if mark and not self._begun:
+        if mark and not self.begun:
             # Before it the login profile speaks, and ssh.
-            self._begun = _remark == b"begin"
+            self.begun = _remark == b"begin"
             return []
-        if not self._begun or (mark and not own):
+        if not self.begun or (mark and not own):
             return []
         return [self._coloured(shown(own.decode("utf-8", "replace"), self.colour))]
 
@@ -94,15 +96,24 @@ class Lines:
 
 @dataclass(frozen=True)
 class Ended:
+    """`overdue` is whether ssh was ended here, because the container has not kept the limit."""
+
     stdout: bytes
     stderr: bytes
     status: int
+    overdue: bool = False
 
 
 def run(
-    command: Sequence[str | bytes], parcel: Parcel, show: Callable[[list[str]], None], *, output: bool = True, colour: bool = True
+    command: Sequence[str | bytes],
+    parcel: Parcel,
+    show: Callable[[list[str]], None] | None,
+    *,
+    output: bool = True,
+    colour: bool = True,
+    limit: float | None = None,
 ) -> Ended:
-    """Run ssh with a parcel. `output` False shows standard error alone."""
+    """Run ssh with a parcel. `output` False shows standard error alone; `limit` is that of the command, in seconds."""
     try:
         process = subprocess.Popen(
             list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, bufsize=0
@@ -110,32 +121,45 @@ def run(
     except OSError as error:
         raise CoreError(f"ssh cannot be run on the control node: {error.strerror}") from None
     try:
-        return _Pump(process, parcel, show, output=output, colour=colour).run()
+        return _Pump(process, parcel, show, output=output, colour=colour, limit=limit).run()
     finally:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        _end(process)
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
 
 
+def _end(process: subprocess.Popen[bytes]) -> int:
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
 class _Pump:
     """Feeds standard input and reads both streams at the same time: neither end may be kept waiting by the other."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], parcel: Parcel, show: Callable[[list[str]], None], *, output: bool, colour: bool
+        self,
+        process: subprocess.Popen[bytes],
+        parcel: Parcel,
+        show: Callable[[list[str]], None] | None,
+        *,
+        output: bool,
+        colour: bool,
+        limit: float | None,
     ) -> None:
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise AssertionError("a process with pipes has no pipes")
         self.process = process
         self.show = show
+        self.limit = limit
+        self.since = time.monotonic()
         self.left = memoryview(parcel.data)
         self.stdin = process.stdin.fileno()
         marker = parcel.marker.encode()
@@ -152,12 +176,16 @@ class _Pump:
         self.selector.register(self.stdin, selectors.EVENT_WRITE)
 
     def run(self) -> Ended:
+        overdue = False
         late: float | None = None
         open_streams = set(self.whole)
         while open_streams:
             if late is None and self.process.poll() is not None:
                 late = time.monotonic() + _LATE
             if late is not None and (time.monotonic() >= late or (open_streams == {self.stderr} and self._is_told())):
+                break
+            overdue = late is None and self._is_overdue()
+            if overdue:
                 break
             for key, _events in self.selector.select(0.2):
                 if key.fd == self.stdin:
@@ -171,7 +199,11 @@ class _Pump:
         for number in self.whole:
             self._shown(number, self.lines[number].end())
         stdout, stderr = (bytes(data) for data in self.whole.values())
-        return Ended(stdout, stderr, self.process.wait())
+        return Ended(stdout, stderr, _end(self.process) if overdue else self.process.wait(), overdue)
+
+    def _is_overdue(self) -> bool:
+        """Counted from the command's beginning, before which all its standard input has to get there."""
+        return self.limit is not None and time.monotonic() >= self.since + self.limit + _GRACE
 
     def _is_told(self) -> bool:
         """The last word on standard error is the wrapper's own."""
@@ -183,17 +215,22 @@ class _Pump:
         except BlockingIOError:
             return True
         self.whole[number] += data
-        self._shown(number, self.lines[number].feed(data))
+        lines = self.lines[number]
+        had_begun = lines.begun
+        self._shown(number, lines.feed(data))
+        if lines.begun and not had_begun:
+            self.since = time.monotonic()
         return bool(data)
 
     def _shown(self, number: int, lines: list[str]) -> None:
-        if lines and number != self.silent:
+        if lines and self.show is not None and number != self.silent:
             self.show(lines)
 
     def _write(self) -> None:
         # A command that has ended does not want the rest; that it has ended is seen where its output is read.
         try:
             self.left = self.left[os.write(self.stdin, self.left[:_CHUNK]) :]
+            self.since = time.monotonic()
         except BlockingIOError:
             return
         except OSError:

@@ -8,8 +8,7 @@ the argument list travels as the first line of standard input (out of sight of p
 streams carry a random marker where the command's own output begins and, on standard error, where it ended and with what status.
 No marker: the command never ran, or nobody knows how it ended.
 
-Variables travel with the argument list. They are given to the shells under other names, which no login profile sets, and get their own
-right before the command begins: so they are in nobody's argument list, and what the profile says does not count more than they do.
+Variables travel with the argument list. The shells are given them under other names (`inside/variables.py`).
 
 Pure: nothing here runs anything.
 """
@@ -22,6 +21,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+
+from ..inside.variables import REVEAL
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Bash does not let anybody set these, and the last prefix is that of the script below.
@@ -48,7 +49,9 @@ class Command:
 
     def __post_init__(self) -> None:
         for name, value in self.env.items():
-            _check_variable(name, value)
+            problem = variable_problem(name, value)
+            if problem:
+                raise CommandError(f"env: {problem}")
         if not self.argv:
             raise CommandError("the command is empty: give at least the program's name")
         if not self.argv[0]:
@@ -59,17 +62,18 @@ class Command:
             raise CommandError(f"timeout is {self.timeout}, it must be at least 1 second")
 
 
-def _check_variable(name: object, value: str) -> None:
-    """Errors never hold a value, nor what stands behind an equals sign: that is one, put in the wrong place."""
+def variable_problem(name: object, value: str) -> str:
+    """Why it cannot be a variable; empty for one that can. It never holds a value, nor what stands behind an equals sign: that is one."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         shown = str(name).partition("=")[0][:60]
-        raise CommandError(f"env: {shown!r} cannot be the name of a variable; it has letters, digits and underscores, and no digit first")
+        return f"{shown!r} cannot be the name of a variable; it has letters, digits and underscores, and no digit first"
     if name in _TAKEN or name.startswith(_OWN):
-        raise CommandError(f"env: {name} cannot be set, a shell keeps it for itself")
+        return f"{name} cannot be set, a shell keeps it for itself"
     if "\0" in value:
-        raise CommandError(f"env: the value of {name} holds a NUL character, and the kernel ends every variable there")
+        return f"the value of {name} holds a NUL character, and the kernel ends every variable there"
     if len(name) > 200 or len(value.encode("utf-8", "surrogateescape")) > _LONGEST:
-        raise CommandError(f"env: {name[:60]} is too long; a name may have 200 bytes and a value {_LONGEST}")
+        return f"{name[:60]} is too long; a name may have 200 bytes and a value {_LONGEST}"
+    return ""
 
 
 def split(line: str) -> tuple[str, ...]:
@@ -113,15 +117,10 @@ case $_px_dir in
   /*) CDPATH= cd -- "$_px_dir" ;;
   *) CDPATH= cd -- "./$_px_dir" ;;
 esac >/dev/null || { printf '%s chdir\n' "$_px_mark" >&2; exit 1; }
-while [ -n "$_px_names" ]; do
-  eval "export ${_px_names%% *}=\"\$_px_v_${_px_names%% *}\"; unset _px_v_${_px_names%% *}"
-  _px_names=${_px_names#* }
-done
-unset _px_names
-printf '%s begin\n' "$_px_mark"
+@REVEAL@printf '%s begin\n' "$_px_mark"
 printf '%s begin\n' "$_px_mark" >&2
 exec -- "$@" <&3 3<&-
-"""
+""".replace("@REVEAL@", REVEAL.lstrip())
 
 # timeout(1) signals its whole process group, this shell included; it must outlive the command to let it end by itself,
 # and then stay silent: the status of a command that was told to end is not its answer.

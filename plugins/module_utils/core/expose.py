@@ -22,6 +22,7 @@ from typing import Any
 
 from ..rpc import broker_place
 from .errors import CoreError, Invalid
+from .ssh import ALIVE, words
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "containers": {"type": "list", "elements": "str", "default": []},
@@ -155,14 +156,7 @@ class Forwards:
         self._forget(forward)
 
 
-_OPTIONS = [
-    *("-o", "ControlPersist=no"),
-    *("-o", "ExitOnForwardFailure=yes"),
-    *("-o", "BatchMode=yes"),
-    *("-o", "ServerAliveInterval=15"),
-    *("-o", "ServerAliveCountMax=3"),
-    *("-o", "LogLevel=ERROR"),
-]
+_OPTIONS = words({"ControlPersist": "no", "ExitOnForwardFailure": "yes", "BatchMode": "yes", **ALIVE, "LogLevel": "ERROR"})
 
 
 def alive(path: Path) -> bool:

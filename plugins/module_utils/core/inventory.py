@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Of a container's view; its network and environment are for tasks.
 _FACTS = ("status", "image", "from", "cpu", "memory", "pool", "autostart", "via", "owner", "labels", "egress", "expires")
+# Of a host: the address of the appliance that it is on.
+APPLIANCE = "pixels_appliance"
 # A host of that name is this machine, whatever is said about it.
 _NO_HOSTS = ("localhost",)
 
@@ -132,6 +134,7 @@ def hosts(seen: Mapping[str, Any], config: Config, endpoint: Endpoint) -> Iterat
         )
         variables = ssh.connection_vars(container, config, endpoint, through=through or ())
         variables.update({f"pixels_{name}": value for name, value in entry.items()}, pixels_pinned=entry["name"] in pinned)
+        variables[APPLIANCE] = endpoint.url
         if checkpoints is not None:
             variables["pixels_checkpoints"] = checkpoints.get(entry["name"], [])
         yield Host(entry["name"], variables, list(_groups(entry)))

@@ -21,7 +21,7 @@ from typing import Any
 
 from . import job_result, repository
 from .errors import CoreError, Invalid
-from .exec_wrapper import CommandError, split
+from .exec_wrapper import CommandError, split, variable_problem
 from .job_link import SILENCE, Answers, Lost, NotReached, message, remote_line, text
 from .job_stream import Stream, TooLate
 from .tree import Entry, Limits, extract
@@ -35,7 +35,6 @@ GRACE = 10
 _HANDOVER = 3600.0
 _PAUSES = (1.0, 3.0, 6.0)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What git allows in the name of a branch, and a little less.
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}")
 
@@ -44,7 +43,7 @@ START_ARGUMENTS: dict[str, dict[str, Any]] = {
     "directory": {"type": "str", "default": DIRECTORY},
     "argv": {"type": "list", "elements": "str"},
     "cmd": {"type": "str"},
-    "environment": {"type": "dict", "default": {}},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
     "login": {"type": "bool", "default": True},
     "time_limit": {"type": "int", "default": 3600},
     "repository": {"type": "dict"},
@@ -143,14 +142,11 @@ def _argv(params: Mapping[str, Any]) -> list[str]:
 
 
 def environment_of(values: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for name, value in values.items():
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise Invalid("environment", name, "a variable's name has letters, digits and underscores")
-        shown = str(value).lower() if isinstance(value, bool) else str(value)
-        if "\0" in shown:
-            raise CoreError(f"environment: the value of {name} has NUL characters in it")
-        found[name] = shown
+    found = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in values.items()}
+    for name, value in found.items():
+        problem = variable_problem(name, value)
+        if problem:
+            raise CoreError(f"environment: {problem}")
     return found
 
 

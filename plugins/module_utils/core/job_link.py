@@ -27,7 +27,7 @@ LONGEST_LINE = 1 << 20
 _CHATTER = 1 << 18
 
 # In the order in which they need one another.
-_MODULES = ("wire", "procs", "git", "start", "gather")
+_MODULES = ("wire", "procs", "git", "variables", "start", "gather")
 
 _BOOT = """\
 import json, sys, types

@@ -9,15 +9,16 @@ destroyed. Who is to go is known before anything is done, and goes in the same t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..nas.driver import Container
-from . import changes, fleet, marker, naming
+from . import changes, fleet, marker, naming, site_view
 from .config import Config
 from .container import SPEC, converge
 from .context import Context
 from .errors import CoreError, Invalid
+from .site_appliances import Account, elsewhere, grouped, look
 from .site_declaration import DISCOVERED, LABEL, Member, Site, gone, member, unknown
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -43,14 +44,6 @@ class Host:
     name: str
     variables: Mapping[str, Any]
     config: Config
-
-
-@dataclass
-class _Appliance:
-    """Those of the hosts that are on the same one, by the container's name."""
-
-    ctx: Context
-    members: dict[str, Member] = field(default_factory=dict)
 
 
 def site_of(params: Mapping[str, Any], *, limited: bool) -> Site:
@@ -94,72 +87,58 @@ def run(hosts: Sequence[Host], params: dict[str, Any], opener: Opener, *, limite
     """See the docstring of this file. `limited`: not all of the site's hosts are among these."""
     site = site_of(params, limited=limited)
     members = members_of(hosts, site)
-    appliances = _appliances(hosts, members, params, opener)
+    options = {
+        **{key: rule.get("default") for key, rule in SPEC.arguments.items()},
+        **{key: params[key] for key in ("concurrency", "dependents", "wait_timeout")},
+    }
+    appliances = grouped(members, [opener(host.config, options) for host in hosts])
+    accounts = [account for appliance in appliances for account in appliance.accounts.values()]
     entries: list[dict[str, Any]] = []
     diffs: list[dict[str, Any]] = []
     pruned: list[str] = []
     undeclared: list[str] = []
-    # On one appliance, whichever account is used for it.
-    declared: dict[str, set[str]] = {}
-    for appliance in appliances:
-        declared.setdefault(appliance.ctx.endpoint.url, set()).update(appliance.members)
     try:
+        look(appliances)
+        kept = elsewhere(appliances)
         for appliance in appliances:
-            work = _Work(appliance, site, params, None if limited else declared[appliance.ctx.endpoint.url])
-            try:
-                done = work.done()
-            except Exception as error:
-                changes.note(appliance.ctx, {"failed": True})
-                # Of several appliances one may be down; of a single one that is the end of the task.
-                if len(appliances) == 1:
-                    raise
-                entries += [_failure(found, error) for found in appliance.members.values()]
-                continue
-            changes.note(appliance.ctx, done)
-            entries += done["containers"]
-            diffs += done.get("diff", [])
-            pruned += work.pruned
-            undeclared += work.undeclared
+            first = next(iter(appliance.seen), None)
+            for account in appliance.accounts.values():
+                # One account sees to what is to go.
+                declared = kept | appliance.members.keys() if account is first and not limited else None
+                work = _Work(account, site, params, declared)
+                try:
+                    done = work.done()
+                except Exception as error:
+                    changes.note(account.ctx, {"failed": account.error is None})
+                    # Of several appliances one may be down; of a single one that is the end of the task.
+                    if len(accounts) == 1:
+                        raise
+                    entries += [_failure(found, error) for found in account.members.values()]
+                    continue
+                changes.note(account.ctx, done)
+                entries += map(site_view.entry, done["containers"])
+                diffs += map(site_view.diff, done.get("diff", []))
+                pruned += work.pruned
+                undeclared += work.undeclared
     finally:
-        for appliance in appliances:
-            appliance.ctx.close()
+        for account in accounts:
+            account.ctx.close()
     # A single container is no different from several here.
     result = fleet.collect(entries, pruned=pruned, undeclared=undeclared, site=site.name)
     result.pop("container", None)
     result["hosts"] = {entry["host"]: _host(entry, members) for entry in entries if entry["host"] is not None}
-    if any(appliance.ctx.diff for appliance in appliances):
+    if any(account.ctx.diff for account in accounts):
         result["diff"] = diffs
     return result
 
 
-def _appliances(hosts: Sequence[Host], members: Sequence[Member], params: dict[str, Any], opener: Opener) -> list[_Appliance]:
-    """One for each, however many hosts name it; raises where two hosts are to be the same container."""
-    found: dict[tuple[str, ...], _Appliance] = {}
-    wrong = []
-    options = {key: params[key] for key in ("concurrency", "dependents", "wait_timeout")}
-    for host, declared in zip(hosts, members, strict=True):
-        ctx = opener(host.config, {**{key: rule.get("default") for key, rule in SPEC.arguments.items()}, **options})
-        try:
-            key = ctx.endpoint.fingerprint()
-        except CoreError as error:
-            wrong.append(f"{host.name}: {error}")
-            continue
-        appliance = found.setdefault(key, _Appliance(ctx))
-        if declared.name in appliance.members:
-            other = appliance.members[declared.name].host
-            wrong.append(f"{host.name}: pixels_name: {other} is the container {declared.name} already")
-        appliance.members[declared.name] = declared
-    if wrong:
-        raise CoreError("\n".join([*wrong, "Nothing was changed."]), wrong=wrong)
-    return list(found.values())
-
-
 class _Work:
-    """One appliance; `declared` are all names that it is to have, None when not all are known."""
+    """One account of an appliance; `declared` are all names that are to stay there, None when that is not to be decided here."""
 
-    def __init__(self, appliance: _Appliance, site: Site, params: Mapping[str, Any], declared: set[str] | None) -> None:
-        self.ctx = appliance.ctx
-        self.members = appliance.members
+    def __init__(self, account: Account, site: Site, params: Mapping[str, Any], declared: set[str] | None) -> None:
+        self.account = account
+        self.ctx = account.ctx
+        self.members = account.members
         self.site = site
         self.params = params
         self.declared = declared
@@ -167,7 +146,9 @@ class _Work:
         self.undeclared: list[str] = []
 
     def done(self) -> dict[str, Any]:
-        there = {naming.from_instance(found.name): found for found in self.ctx.driver().list(naming.PREFIX)}
+        if self.account.error is not None:
+            raise self.account.error
+        there = self.account.there
         refused = {name: error for name, found in self.members.items() if (error := self._others(name, there.get(name))) is not None}
         wishes = {name: found.wanted for name, found in self.members.items() if name not in refused}
         going = self._undeclared(there)

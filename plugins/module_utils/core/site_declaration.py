@@ -55,6 +55,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     **OF_INSIDE,
 }
 DECLARED: frozenset[str] = frozenset(PREFIX + name for name in ARGUMENTS)
+# The results that playbooks leave to workflows. AWX gives them to all jobs that follow, as extra variables, where they declare nothing.
+RESULTS: frozenset[str] = frozenset(
+    PREFIX + name
+    for name in (
+        *("addresses", "awx", "base", "base_actions", "bases", "checkpoint", "checkpoint_labels", "checkpoint_list", "console"),
+        *("deleted", "destroyed", "egress_policies", "exit_status", "fleet", "freed", "kept", "learned", "left", "missing", "names"),
+        *("provision", "pruned", "results", "run", "sessions", "settings", "ssh_hosts", "stopped", "undeclared", "unknown", "urls"),
+    )
+)
 
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
@@ -165,7 +174,8 @@ def _contradictions(host: str, values: Mapping[str, Any], config: Config, site: 
     mode = mode or ("" if "via" in values else config.get("network.egress") or "")
     if mode not in ("", "unrestricted") and site.bare:
         # It might be a clone of one that can be logged in to.
-        wrong.append(f"{host}: egress {mode} needs a container that is provisioned: the policy is put in force over SSH")
+        why = "the policy is put in force over SSH, and neither provision=false nor tags may leave that out"
+        wrong.append(f"{host}: egress {mode} needs a container that is provisioned: {why}")
     return wrong
 
 

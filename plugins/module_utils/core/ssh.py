@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .config import Config
 
 PYTHON = "/usr/bin/python3"
+# A machine that is gone or frozen says nothing, and TCP would wait for it for hours.
+ALIVE = {"ServerAliveInterval": "15", "ServerAliveCountMax": "3"}
 
 
 def key_path(config: Config, key: str | None = None) -> Path:
@@ -43,6 +45,7 @@ def options(alias: str) -> dict[str, str]:
         "UpdateHostKeys": "no",
         "CheckHostIP": "no",
         "IdentitiesOnly": "yes",
+        **ALIVE,
     }
 
 
@@ -54,8 +57,9 @@ def file_value(path: Path) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _arguments(alias: str) -> list[str]:
-    return [part for name, value in options(alias).items() for part in ("-o", f"{name}={value}")]
+def words(settings: Mapping[str, str]) -> list[str]:
+    """Options as ssh is given them."""
+    return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
 
 def jump_command(gateway: Container, config: Config, endpoint: Endpoint, *, key: str | None = None) -> list[str]:
@@ -68,7 +72,7 @@ def jump_command(gateway: Container, config: Config, endpoint: Endpoint, *, key:
     alias = known_hosts.alias(endpoint.label, naming.from_instance(gateway.name))
     alone = ["-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-o", "ConnectTimeout=10"]
     identity = str(key_path(config, key)).replace("%", "%%")
-    own = ["ssh", *alone, "-i", identity, *_arguments(alias), f"root@{gateway.address}"]
+    own = ["ssh", *alone, "-i", identity, *words(options(alias)), f"root@{gateway.address}"]
     return [own[0], "-W", "%h:%p", *(word.replace("%", "%%") for word in own[1:])]
 
 
@@ -94,7 +98,7 @@ def connection_vars(
         "ansible_connection": "ssh",
         "ansible_user": login_user(config, user),
         "ansible_ssh_private_key_file": str(key_path(config, key)),
-        "ansible_ssh_common_args": shlex.join([*_arguments(alias), *_proxy(through)]),
+        "ansible_ssh_common_args": shlex.join([*words(options(alias)), *_proxy(through)]),
         "ansible_pipelining": True,
         "ansible_python_interpreter": PYTHON,
     }
@@ -119,7 +123,7 @@ def ssh_command(
     alias = known_hosts.alias(endpoint.label, naming.from_instance(container.name))
     alone = ["-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-T"] if batch else []
     identity = str(key_path(config, key)).replace("%", "%%")
-    return ["ssh", *alone, "-i", identity, *_arguments(alias), *_proxy(through), f"{login_user(config, user)}@{container.address}"]
+    return ["ssh", *alone, "-i", identity, *words(options(alias)), *_proxy(through), f"{login_user(config, user)}@{container.address}"]
 
 
 def ssh_line(

@@ -33,7 +33,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "containers": {"type": "list", "elements": "dict", "default": []},
     "replace": {"type": "bool", "default": False},
     "branch": {"type": "str"},
-    "env": {"type": "raw"},
+    "env": {"type": "raw", "no_log": True},
     "login": {"type": "bool", "default": True},
     "time_limit": {"type": "int", "default": 3600},
     "at_once": {"type": "str", "default": "100%"},

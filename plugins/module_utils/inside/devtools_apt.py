@@ -24,18 +24,34 @@ _HOPELESS = ("Unable to locate package", "has no installation candidate", "No sp
 
 
 def missing(machine: Machine, names: Sequence[str]) -> list[str]:
-    """Those that are not completely installed, as far as dpkg knows them by these names."""
+    """Those that are not completely installed. Of a virtual or renamed package apt brings what provides it, and dpkg knows only that;
+    a version is asked of the package itself.
+    """
     if not names:
         return []
     plain = [name.partition("=")[0].partition("/")[0] for name in names]
-    command = ("dpkg-query", "-W", "-f=${db:Status-Abbrev}${Package}:${Architecture}\n", *plain)
-    _status, said = machine.run(*command, check=False)
-    found = set()
-    for line in said.splitlines():
-        if line.startswith(("ii ", "hi ")):
-            package, _colon, architecture = line[3:].strip().partition(":")
-            found |= {package, f"{package}:{architecture}"}
-    return [name for name, bare in zip(names, plain) if bare not in found]
+    installed, _provided = _installed(machine, *plain)
+    left = [name for name, bare in zip(names, plain) if bare not in installed]
+    if not set(left) & set(plain):
+        return left
+    _all, provided = _installed(machine)
+    return [name for name in left if name not in provided]
+
+
+def _installed(machine: Machine, *names: str) -> tuple[set[str], set[str]]:
+    """What is completely installed, of these or of all, by its names, and the names of what it provides."""
+    installed, provided = set(), set()
+    command = ("dpkg-query", "-W", "-f=${db:Status-Abbrev}${Package}:${Architecture} ${Provides}\n", *names)
+    for line in machine.run(*command, check=False)[1].splitlines():
+        if not line.startswith(("ii ", "hi ")):
+            continue
+        whole, _blank, provides = line[3:].strip().partition(" ")
+        package, _colon, architecture = whole.partition(":")
+        installed |= {package, whole}
+        # As in "awk, libglib2.0-0 (= 2.80.0-6)".
+        for name in (one.partition("(")[0].strip().partition(":")[0] for one in provides.split(",")):
+            provided |= {name, f"{name}:{architecture}"}
+    return installed, provided
 
 
 def is_half_done(machine: Machine) -> bool:
@@ -69,10 +85,6 @@ def install(work: Work, names: Sequence[str]) -> None:
         reason = _reason(log)
         raise Failed(f"apt-get could not install {', '.join(missing(machine, names) or names)}: {reason}", "\n".join(end_of(log)))
     _apt(work, "clean")
-    left = missing(machine, names)
-    if left:
-        # A virtual package is installed by another name, and apt has said that all is well.
-        work.say(f"installed by other names: {', '.join(left)}")
 
 
 def _reason(log: str) -> str:

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import egress_places as places
+from .egress_before import before
+from .egress_doors import close_doors, open_doors
 from .egress_inside import bring_up, is_touched, problems
 from .egress_look import table
 from .egress_machine import Failed, Machine, digest, end_of, fingerprint
@@ -111,7 +113,7 @@ class _Restriction:
         previous = machine.read_json(places.PREVIOUS)
         if not previous or "rights" not in previous:
             first = previous is None
-            previous = {"user": self.user, "resolv": _resolv(machine), "rights": {}, "sudo": own_sudo(machine), **_services_before(machine)}
+            previous = {"user": self.user, "rights": {}, **before(machine)}
             if not first:
                 # It is damaged, so there was a policy: what is masked now may be our own doing.
                 previous["masked"] = []
@@ -122,14 +124,15 @@ class _Restriction:
             previous.update(user=self.user, rights=former.pop(self.user, {}), former=former)
         machine.write(places.STAYS_CLOSED, places.NOT_YET)
         machine.write(places.NOLOGIN, places.NOT_YET)
+        close_doors(machine)
         end_sessions(machine, self.user)
         # What is to be taken is known before it is taken, and adds to what was taken before.
-        taken, before = takes(machine, self.user), previous["rights"]
-        if not before or taken["files"] or taken["groups"]:
+        taken, had = takes(machine, self.user), previous["rights"]
+        if not had or taken["files"] or taken["groups"]:
             previous["rights"] = {
-                "files": {**taken["files"], **before.get("files", {})},
-                "groups": sorted({*before.get("groups", []), *taken["groups"]}),
-                "existed": before.get("existed", taken["existed"]),
+                "files": {**taken["files"], **had.get("files", {})},
+                "groups": sorted({*had.get("groups", []), *taken["groups"]}),
+                "existed": had.get("existed", taken["existed"]),
             }
             machine.write_json(places.PREVIOUS, previous, 0o600)
         revoke(machine, self.user)
@@ -184,7 +187,7 @@ class _Restriction:
         """Connections that there are go on; whoever logs in from now on can gain no privileges."""
         machine = self.machine
         machine.run("sshd", "-t")
-        for unit in ("ssh.service", "cron.service", "atd.service"):
+        for unit in ("ssh.service", "cron.service", "atd.service", *places.AGENTS_UNITS):
             status = machine.systemctl("-q", "is-active", unit, check=False)[0]
             if status not in (0, 3, 4):  # 3: it does not run, 4: there is none
                 raise Failed(f"whether {unit} runs is not known")
@@ -196,28 +199,17 @@ class _Restriction:
 
     def change(self) -> dict[str, Any]:
         machine = self.machine
-        before = {name: machine.fingerprint(name) for name in self.files}
-        staged = self._staged()
+        marks = {name: machine.fingerprint(name) for name in self.files}
         try:
-            self._validate(staged)
+            self._validate(self._staged())
+            told = self._not_told()
         except Failed as error:
-            return {
-                "steps": [],
-                "failed": True,
-                "msg": f"the new policy is not valid, the old one is still in force: {error.message}",
-                "log": end_of(error.log),
-            }
+            return _untouched("is not valid", error)
+        except OSError as error:
+            return _untouched("cannot be written", Failed(str(error)))
         try:
-            # Cut off from here on, the next run has to tell everybody of what may not have been told.
-            state = machine.read_json(places.STATE) or {}
-            wanted = {
-                name: fingerprint(file["content"].encode("utf-8", "surrogateescape"), int(file["mode"], 8))
-                for name, file in self.files.items()
-            }
-            told = {name: mark for name, mark in state.get("files", {}).items() if wanted.get(name) == mark}
-            machine.write_json(places.STATE, {**state, "files": {**dict.fromkeys(wanted, ""), **told}})
             self._place(self.files)
-            changed = {name for name in self.files if name not in told or machine.fingerprint(name) != before[name]}
+            changed = {name for name in self.files if name not in told or machine.fingerprint(name) != marks[name]}
             self._activate(changed)
             self._finish()
         except Failed as error:
@@ -226,12 +218,23 @@ class _Restriction:
             return self._failed(Failed(str(error)))
         return {"steps": self.steps}
 
+    def _not_told(self) -> dict[str, str]:
+        """Which files everybody knows. Cut off from here on, the next run has to tell of all others again."""
+        machine = self.machine
+        state = machine.read_json(places.STATE) or {}
+        wanted = {
+            name: fingerprint(file["content"].encode("utf-8", "surrogateescape"), int(file["mode"], 8)) for name, file in self.files.items()
+        }
+        told = {name: mark for name, mark in state.get("files", {}).items() if wanted.get(name) == mark}
+        machine.write_json(places.STATE, {**state, "files": {**dict.fromkeys(wanted, ""), **told}})
+        return told
+
     def _activate(self, changed: set[str]) -> None:
         machine = self.machine
         state = machine.read_json(places.STATE) or {}
         if any(name.startswith(places.UNITS) for name in changed):
             machine.systemctl("daemon-reload")
-        if machine.read(places.NOLOGIN) in places.CLOSED or powers(machine, self.user):
+        if machine.read(places.NOLOGIN) in places.CLOSED or powers(machine, self.user) or open_doors(machine):
             self._close_logins()
             self.steps.append("rights")
         if places.RULES in changed or places.LOAD in changed or table(machine) != state.get("table"):
@@ -299,15 +302,19 @@ class _Restriction:
     # Both
 
     def _staged(self) -> str:
-        """A directory with the settings as they are to be, which are checked there."""
-        folder = tempfile.mkdtemp(prefix="egress-")
-        for name, wanted in self.files.items():
-            if os.path.dirname(name) == places.SETTINGS:
-                with open(os.path.join(folder, os.path.basename(name)), "w", encoding="utf-8") as stream:
-                    stream.write(
-                        wanted["content"].replace(places.SETTINGS + "/", folder + "/") if name.endswith(".cfg") else wanted["content"]
-                    )
-        os.chmod(folder, 0o755)
+        """A directory with the settings as they are to be, which are checked there: where the agent can take no room from them."""
+        os.makedirs(self.machine.path("/run"), exist_ok=True)
+        folder = tempfile.mkdtemp(prefix="egress-", dir=self.machine.path("/run"))
+        try:
+            for name, wanted in self.files.items():
+                if os.path.dirname(name) == places.SETTINGS:
+                    text = wanted["content"].replace(places.SETTINGS + "/", folder + "/") if name.endswith(".cfg") else wanted["content"]
+                    with open(os.path.join(folder, os.path.basename(name)), "w", encoding="utf-8") as stream:
+                        stream.write(text)
+            os.chmod(folder, 0o755)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         return folder
 
     def _validate(self, folder: str) -> None:
@@ -372,25 +379,6 @@ def _names(changed: set[str]) -> set[str]:
     return {os.path.basename(name) for name in changed}
 
 
-def _resolv(machine: Machine) -> dict[str, str]:
-    path = machine.path(places.RESOLV)
-    if os.path.islink(path):
-        return {"link": os.readlink(path)}
-    return {"content": machine.read(places.RESOLV) or ""}
-
-
-def _services_before(machine: Machine) -> dict[str, list[str]]:
-    """Which of the services that make room for ours are enabled, which of them run, and which somebody has masked."""
-    states = {unit: machine.systemctl("is-enabled", unit, check=False)[1].strip() for unit in places.MASKED}
-    enabled = [unit for unit, state in states.items() if state == "enabled"]
-    return {
-        "enabled": enabled,
-        "active": [unit for unit in enabled if machine.systemctl("-q", "is-active", unit, check=False)[0] == 0],
-        "masked": [unit for unit, state in states.items() if state == "masked"],
-    }
-
-
-def own_sudo(machine: Machine) -> str | None:
-    """Somebody's own program in the place of our stand-in."""
-    text = machine.read(places.SUDO)
-    return None if text is None or "egress-request.socket" in text else text
+def _untouched(why: str, error: Failed) -> dict[str, Any]:
+    msg = f"the new policy {why}, the old one is still in force: {error.message}"
+    return {"steps": [], "failed": True, "msg": msg, "log": end_of(error.log)}

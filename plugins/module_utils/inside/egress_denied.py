@@ -9,6 +9,7 @@ of different ones.
 from __future__ import annotations
 
 import calendar
+import ipaddress
 import os
 import re
 import time
@@ -93,12 +94,26 @@ def learned(machine: Machine, listed: Sequence[str] = ()) -> list[dict[str, Any]
     for when, kind, address, protocol, at in _packets(machine):
         if kind == "learn" and protocol == "tcp" and at:
             tally.add(("port", names[address], at) if _LISTABLE.fullmatch(names.get(address, "")) else ("range", address, at), when)
-    wanted = [(key, times) for key, times in tally.latest_first() if all(key) and not _is_listed(key, listed)]
+    wanted = [(key, times) for key, times in tally.latest_first() if all(key) and _is_possible(key) and not _is_listed(key, listed)]
     return [{"entry": _entry(key), **times} for key, times in wanted]
 
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _LISTABLE = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)+(?!\d+$|0x[0-9a-f]*$|localhost$){_LABEL}")
+
+
+# Stand for names with ports, and IPv4 addresses in the spelling of IPv6: no entry can be for them.
+_NO_RANGES = (ipaddress.ip_network("198.18.0.0/15"), ipaddress.ip_network("::ffff:0:0/96"))
+
+
+def _is_possible(key: Key) -> bool:
+    if key[0] != "range":
+        return True
+    try:
+        address = ipaddress.ip_address(key[1])
+    except ValueError:
+        return False
+    return not any(address in network for network in _NO_RANGES)
 
 
 def _is_listed(key: Key, listed: Sequence[str]) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from . import egress_places as places
+from .egress_doors import open_doors
 from .egress_inside import interfaces
 from .egress_inside import problems as inside_problems
 from .egress_machine import Machine, digest
@@ -110,7 +111,7 @@ def _services(machine: Machine) -> list[str]:
     _status, said = machine.systemctl("show", "-p", "NoNewPrivileges", "--value", "ssh.service", check=False)
     if said.strip() != "yes":
         problems.append("logins through ssh.service may gain privileges")
-    return problems
+    return problems + [f"logins by {unit} are possible" for unit in open_doors(machine)]
 
 
 # The system

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import signal
 import stat
 import subprocess
 import tempfile
@@ -135,6 +136,29 @@ class Machine:
         if check and status != 0:
             raise Failed(f"{' '.join(command)} ended with status {int(status)}", said)
         return status, said
+
+    def processes(self, uid: int) -> list[int]:
+        """Those that are a user's in any way; what has ended and is not yet cleared away does not count."""
+        found = []
+        for entry in filter(str.isdigit, os.listdir(self.path("/proc"))):
+            with contextlib.suppress(ProcessLookupError):
+                values = dict(line.partition(":")[::2] for line in (self.read(f"/proc/{entry}/status") or "").splitlines())
+                if str(uid) in values.get("Uid", "").split() and values.get("State", "").split()[:1] not in (["Z"], ["X"]):
+                    found.append(int(entry))
+        return sorted(found)
+
+    def kill_all(self, uid: int) -> None:
+        """All of a user at once, as only that user itself can: one after the other, they could go on multiplying."""
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setresuid(uid, uid, uid)
+                # What cannot be done, such as for want of any, shows in what is left.
+                os.kill(-1, signal.SIGKILL)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
 
     def systemctl(self, *arguments: str, check: bool = True) -> tuple[int, str]:
         return self.run("systemctl", *arguments, check=check, timeout=120.0)

@@ -9,6 +9,7 @@ from typing import Any
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "mode": {"type": "str", "choices": ["unrestricted", "agent", "allowlist", "learn"]},
     "allow": {"type": "list", "elements": "raw"},
+    "allow_also": {"type": "list", "elements": "raw"},
     "deny": {"type": "list", "elements": "raw"},
     "append": {"type": "bool", "default": False},
     "initial": {"type": "bool", "default": False},
@@ -21,8 +22,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "gateway": {
         "type": "dict",
         "options": {
-            "interface": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
+            "interface": {"type": "str"},
+            "address": {"type": "str"},
             "dhcp": {"type": "list", "elements": "str"},
         },
     },

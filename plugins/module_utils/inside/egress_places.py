@@ -85,10 +85,25 @@ NETWORK = (
     "dhcpcd.service",
     "connman.service",
 )
-CONFINED = ("ssh.service", "ssh@.service", "user@.service", "cron.service", "atd.service")
+CONFINED = (
+    "ssh.service",
+    "ssh@.service",
+    "sshd@.service",
+    "sshd-generated@.service",
+    "sshd-unix-local@.service",
+    "sshd-unix-export@.service",
+    "sshd-vsock@.service",
+    "user@.service",
+    "cron.service",
+    "atd.service",
+    # It tries the programs that it installs as the agent, whenever the agent asks for it.
+    "pixels-devtools.service",
+)
+# Ways in past the network; see egress_doors.py.
+DOORS = ("sshd-unix-local.socket", "sshd-unix-export.socket", "sshd-vsock.socket")
 # What opens the system to users at the end of a boot.
 SESSIONS = "systemd-user-sessions.service"
-# The distribution's own services of the programs that we run, and the resolver that ours replaces.
+# The distribution's own services of the programs that we run, the resolver that ours replaces, and what lets in past the network.
 MASKED = (
     "haproxy.service",
     "dnsmasq.service",
@@ -98,6 +113,7 @@ MASKED = (
     "systemd-resolved.service",
     "systemd-resolved-varlink.socket",
     "systemd-resolved-monitor.socket",
+    *DOORS,
 )
 
 # What has to be there, and the package that brings it.

@@ -14,7 +14,8 @@ import shutil
 from typing import Any
 
 from . import egress_places as places
-from .egress_apply import alone, is_stale, own_sudo
+from .egress_apply import alone, is_stale
+from .egress_before import own_sudo
 from .egress_machine import Failed, Machine, end_of
 from .egress_rights import restore
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import time
 from typing import Any
 
 from . import egress_places as places
 from .egress_machine import Failed, Machine
 
 _OWN = "/etc/sudoers.d/pixels"
+# Seconds for the processes of a user to end.
+_PATIENCE = 10.0
 
 
 def groups_of(user: str) -> list[str]:
@@ -122,4 +125,13 @@ def end_sessions(machine: Machine, user: str) -> None:
     if not _exists(user):
         return
     machine.run("loginctl", "terminate-user", user, check=False)
-    machine.run("pkill", "-KILL", "-u", user, check=False)
+    uid = pwd.getpwnam(user).pw_uid
+    end = time.monotonic() + _PATIENCE
+    while True:
+        machine.kill_all(uid)
+        left = machine.processes(uid)
+        if not left:
+            return
+        if time.monotonic() > end:
+            raise Failed(f"processes of {user} do not end: {', '.join(map(str, left[:10]))}")
+        time.sleep(0.05)

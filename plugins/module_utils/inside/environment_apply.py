@@ -9,7 +9,7 @@ import pwd
 from typing import Any
 
 from .egress_machine import Failed, Machine, fingerprint
-from .environment_home import HomeError, as_user, renew_manager, visit
+from .environment_home import HomeError, as_user, manager_lacks, renew_manager, visit
 from .environment_startup import (
     ACCEPT,
     FILE,
@@ -20,9 +20,10 @@ from .environment_startup import (
     PROFILE_PLACE,
     SSHD,
     SSHD_MAIN,
+    SSHD_PENDING,
     SSHD_PLACE,
 )
-from .environment_text import name_problem, value_problem
+from .environment_text import MOST, mark_of, name_problem, render, value_problem
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "user": {"type": "str", "required": True},
@@ -30,14 +31,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 _FILES = ((PROFILE_PLACE, PROFILE, 0o644), (GENERATOR_PLACE, GENERATOR, 0o755))
-# A process gets no variable that is longer, and no more than some of these in all.
+# A process gets no variable that is longer.
 _MOST = 128 * 1024 - 1
-_MOST_OF_ALL = 1024 * 1024
 
 
 def checked(variables: dict[str, Any]) -> dict[str, str]:
     """The variables, all of them possible; a value is in no message."""
-    size = 0
     for name, value in variables.items():
         problem = name_problem(name)
         if problem:
@@ -50,9 +49,10 @@ def checked(variables: dict[str, Any]) -> dict[str, str]:
         length = len(name) + 1 + len(value.encode("utf-8"))
         if length > _MOST:
             raise Failed(f"vars: {name} has {length} bytes, and a program can be given {_MOST} in one variable; put it into a file")
-        size += length
-    if size > _MOST_OF_ALL:
-        raise Failed(f"vars: {size} bytes in all are more than a program can be given ({_MOST_OF_ALL}); put some of it into files")
+    size = len(render(dict(variables)).encode("utf-8"))
+    if size > MOST:
+        how = "with a backslash before each quote, dollar and backslash"
+        raise Failed(f"vars: {size} bytes in all, written down {how}, are more than there can be ({MOST}); put some of it into files")
     return dict(variables)
 
 
@@ -86,10 +86,11 @@ def apply(machine: Machine, params: dict[str, Any], check: bool) -> dict[str, An
     try:
         found = as_user(account, lambda: visit(account.pw_dir, account.pw_uid, request))
         files = [name for name, content, mode in _FILES if _differs(machine, name, content, mode)]
-        sshd = not accepts(machine)
+        sshd = not lets_in(machine)
         in_home = [f"{account.pw_dir.rstrip('/')}/{name}" for name in found["files"]]
         store = f"{account.pw_dir.rstrip('/')}/{FOLDER}/{FILE}"
         changed = files + ([SSHD_PLACE] if sshd else []) + in_home + ([store] if found["written"] else [])
+        renew = as_user(account, lambda: manager_lacks(account, mark_of(variables)))["lacks"]
         if not check:
             for name, content, mode in _FILES:
                 if name in files:
@@ -98,17 +99,18 @@ def apply(machine: Machine, params: dict[str, Any], check: bool) -> dict[str, An
                 let_in(machine)
             if found["files"] or found["written"]:
                 found = as_user(account, lambda: visit(account.pw_dir, account.pw_uid, {**request, "check": False}))
-            if found["written"] or GENERATOR_PLACE in files:
+            if renew:
                 as_user(account, lambda: renew_manager(account))
     except HomeError as error:
         raise Failed(str(error)) from None
     return {
-        "changed": bool(changed),
+        "changed": bool(changed) or renew,
         "user": params["user"],
         "path": store,
         "names": sorted(variables),
         "changes": found["changes"],
         "files": changed,
+        "renewed": renew,
         "left_out": left_out(account.pw_shell),
     }
 
@@ -137,6 +139,11 @@ def _differs(machine: Machine, name: str, content: str, mode: int) -> bool:
 # The SSH server
 
 
+def lets_in(machine: Machine) -> bool:
+    """Whether nothing is left to be done. The one that runs may not have read its files yet, where a former run was cut off."""
+    return not _sshd(machine) or (accepts(machine) and not machine.exists(SSHD_PENDING))
+
+
 def accepts(machine: Machine) -> bool:
     """Whether sshd takes what a session brings, as its files are now; true as well where there is no sshd."""
     if not _sshd(machine):
@@ -152,10 +159,13 @@ def _sshd(machine: Machine) -> str:
 
 
 def let_in(machine: Machine) -> None:
-    """In a file of our own where the main one reads that, else at the top of the main one. What sshd refuses is taken back."""
+    """In a file of our own where the main one reads that, else at the top of the main one. What sshd refuses, and what it cannot be told
+    to read, is taken back.
+    """
     before = machine.read(SSHD_PLACE)
     main = machine.read(SSHD_MAIN)
     mode = 0o644 if main is None else os.stat(machine.path(SSHD_MAIN)).st_mode & 0o777
+    machine.write(SSHD_PENDING, "")
     machine.write(SSHD_PLACE, SSHD)
     try:
         if not accepts(machine):
@@ -163,6 +173,7 @@ def let_in(machine: Machine) -> None:
         status, said = machine.run(_sshd(machine), "-t", check=False)
         if status != 0 or not accepts(machine):
             raise Failed(f"sshd does not take the setting {ACCEPT}", said)
+        _reload(machine)
     except Failed:
         if before is None:
             machine.remove(SSHD_PLACE)
@@ -171,7 +182,7 @@ def let_in(machine: Machine) -> None:
         if main is not None:
             machine.write(SSHD_MAIN, main, mode)
         raise
-    _reload(machine)
+    machine.remove(SSHD_PENDING)
 
 
 def _reload(machine: Machine) -> None:

@@ -20,10 +20,10 @@ from collections.abc import Callable
 from typing import Any
 
 from .environment_startup import FILE, FOLDER, with_block
-from .environment_text import differences, parse, render
+from .environment_text import MARK, MOST, differences, mark_shown, parse, render
 
 # More than any start-up file has; what a link leads to may be anything.
-_MOST = 1 << 20
+_MOST = MOST
 
 
 class HomeError(Exception):
@@ -90,7 +90,7 @@ def _variables(home: int, variables: dict[str, str], check: bool) -> tuple[list[
     wanted = render(variables).encode("utf-8")
     folder = _folder(home)
     try:
-        current, mode = (None, None) if folder is None else _read(folder, FILE, follow=False)
+        current, mode = (None, None) if folder is None else _read(folder, FILE, follow=False, ours=True)
         folder_mode = None if folder is None else stat.S_IMODE(os.fstat(folder).st_mode)
         in_the_way = folder is not None and mode is None and _exists(folder, FILE)
         known = None if current is None else parse(current.decode("utf-8", "replace"))
@@ -145,8 +145,8 @@ def _startup(home: int, name: str, check: bool) -> bool:
     return True
 
 
-def _read(folder: int, name: str, follow: bool) -> tuple[bytes | None, int | None]:
-    """Content and mode of an ordinary file, else None and None."""
+def _read(folder: int, name: str, follow: bool, ours: bool = False) -> tuple[bytes | None, int | None]:
+    """Content and mode of an ordinary file, else None and None. One of `ours` that is too large is none that we have written."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(name, flags, dir_fd=folder)
@@ -162,7 +162,7 @@ def _read(folder: int, name: str, follow: bool) -> tuple[bytes | None, int | Non
         return None, None
     with os.fdopen(descriptor, "rb") as stream:
         if found.st_size > _MOST:
-            if follow:
+            if follow or ours:
                 return None, None
             raise HomeError(f"{name} in the user's home has more than {_MOST} bytes")
         return stream.read(_MOST + 1), stat.S_IMODE(found.st_mode)
@@ -202,16 +202,39 @@ def _write_all(descriptor: int, data: bytes) -> None:
         data = data[os.write(descriptor, data) :]
 
 
+def manager_lacks(account: pwd.struct_passwd, mark: str) -> dict[str, Any]:
+    """Whether the user's own systemd runs with other variables than those of the mark. One that does not answer may well do."""
+    if not os.path.exists(_manager(account)):
+        return {"lacks": False}
+    status, said = _systemctl(account, "show-environment")
+    return {"lacks": status != 0 or mark_shown(said) != mark}
+
+
 def renew_manager(account: pwd.struct_passwd) -> dict[str, Any]:
-    """The user's own systemd, where it runs, begins anew with the environment it was started with: what is gone is not in it. Its units
-    run on."""
-    runtime = f"/run/user/{account.pw_uid}"
-    if not os.path.exists(f"{runtime}/systemd/private"):
+    """The user's own systemd begins anew with the environment it was started with: what is gone is not in it. Its units run on."""
+    if not os.path.exists(_manager(account)):
         return {}
+    before = mark_shown(_systemctl(account, "show-environment")[1])
+    if before:
+        # What was imported from a session would stay, and count more.
+        _systemctl(account, "unset-environment", MARK, *before.split()[1:])
+    status, said = _systemctl(account, "daemon-reexec")
+    if status != 0:
+        raise HomeError(f"the systemd of {account.pw_name} does not take the variables: {said.strip() or f'status {int(status)}'}")
+    return {}
+
+
+def _manager(account: pwd.struct_passwd) -> str:
+    return f"/run/user/{int(account.pw_uid)}/systemd/private"
+
+
+def _systemctl(account: pwd.struct_passwd, *words: str) -> tuple[int, str]:
+    """Status and output; a program that is missing, or takes too long, has failed."""
+    runtime = os.path.dirname(os.path.dirname(_manager(account)))
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": account.pw_dir, "XDG_RUNTIME_DIR": runtime, "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            ["systemctl", "--user", "daemon-reexec"],
+            ["systemctl", "--user", *words],
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -220,9 +243,8 @@ def renew_manager(account: pwd.struct_passwd) -> dict[str, Any]:
             check=False,
             timeout=60,
         )
-        said = "" if done.returncode == 0 else done.stdout.decode("utf-8", "replace").strip() or f"status {int(done.returncode)}"
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    if said:
-        raise HomeError(f"the systemd of {account.pw_name} does not take the variables: {said}")
-    return {}
+    except subprocess.TimeoutExpired:
+        return 124, f"systemctl --user {words[0]} has not ended within 60 s"
+    except OSError as error:
+        return 126, str(error)
+    return done.returncode, done.stdout.decode("utf-8", "replace")

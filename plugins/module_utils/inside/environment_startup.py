@@ -16,6 +16,8 @@ PROFILE_PLACE = "/etc/profile.d/pixels-env.sh"
 GENERATOR_PLACE = "/etc/systemd/user-environment-generators/50-pixels"
 SSHD_PLACE = "/etc/ssh/sshd_config.d/50-pixels-env.conf"
 SSHD_MAIN = "/etc/ssh/sshd_config"
+#: Its files are changed, and the one that runs has not read them yet. A boot removes it, and needs nothing else.
+SSHD_PENDING = "/run/pixels-sshd"
 
 # For every shell there is, so nothing but what all of them know is used outside of `eval`. What it needs is called _px_env_*, and is gone
 # at the end. Only the user's own file is read: a root that has kept somebody else's HOME must not run what that one has written.

@@ -21,6 +21,8 @@ from typing import Any
 MARK = "PIXELS_ENVIRONMENT"
 #: What a session brings is called so on its way; the start-up files give it its own name.
 PREFIX = "PIXELS_ENV_"
+#: Of the whole file, in bytes.
+MOST = 1 << 20
 HEAD = "# Written by pixels.sandbox.environment, which will overwrite changes. Shells and systemd read it.\n"
 NAMES = "a name has letters, digits and underscores, and does not begin with a digit"
 
@@ -47,7 +49,10 @@ OF_THE_SHELL = frozenset(
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = re.compile(r'["\\$`]')
-_FIRST = re.compile(MARK + r'="[0-9a-f]+((?: [A-Za-z_][A-Za-z0-9_]*)*)"')
+_MARK = r"([0-9a-f]{16}(?: [A-Za-z_][A-Za-z0-9_]*)*)"
+_FIRST = re.compile(MARK + r'="' + _MARK + '"')
+# With which quotes depends on the version.
+_SHOWN = re.compile("^" + MARK + r"=[$'\"]*" + _MARK + r"['\"]?$", re.MULTILINE)
 
 
 def name_problem(name: Any) -> str:
@@ -80,9 +85,24 @@ def render(variables: dict[str, str]) -> str:
     """The whole file; empty for no variables: then there is none."""
     if not variables:
         return ""
-    body = "".join(f"{name}={quote(variables[name])}\n" for name in sorted(variables))
-    mark = " ".join([hashlib.sha256(body.encode("utf-8")).hexdigest()[:16], *sorted(variables)])
-    return f'{HEAD}{MARK}="{mark}"\n{body}'
+    return f'{HEAD}{MARK}="{mark_of(variables)}"\n{_body(variables)}'
+
+
+def mark_of(variables: dict[str, str]) -> str:
+    """Tells these variables from any others, and names them; empty for none."""
+    if not variables:
+        return ""
+    return " ".join([hashlib.sha256(_body(variables).encode("utf-8")).hexdigest()[:16], *sorted(variables)])
+
+
+def mark_shown(environment: str) -> str:
+    """The mark in what `systemctl show-environment` says; empty for none."""
+    found = _SHOWN.search(environment)
+    return found.group(1) if found else ""
+
+
+def _body(variables: dict[str, str]) -> str:
+    return "".join(f"{name}={quote(variables[name])}\n" for name in sorted(variables))
 
 
 def parse(text: str) -> dict[str, str] | None:
@@ -93,7 +113,7 @@ def parse(text: str) -> dict[str, str] | None:
         return None
     variables: dict[str, str] = {}
     rest = "\n".join(lines[2:])
-    for name in found.group(1).split():
+    for name in found.group(1).split()[1:]:
         entry = re.match(re.escape(name) + r'="((?:[^"\\$`]|\\["\\$`])*)"\n', rest)
         if entry is None:
             return None

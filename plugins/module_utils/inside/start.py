@@ -21,11 +21,13 @@ from typing import Any, BinaryIO
 
 from . import git
 from .procs import Family, adopt_orphans
+from .variables import REVEAL, disguised
 from .wire import Channel, Failure, serve
 
 # The login profile runs before the command, with an empty standard input that it cannot eat, and its chatter goes nowhere. Where the
 # command begins the script says so: a profile that ends the shell must not pass for a command that ended.
-_LOGIN = 'exec >>"$1" 2>>"$2" <"$3"; : >"$4"; shift 4; exec -- "$@"'
+# The variables of the run count more than those of the profile, which may read what is kept in the container.
+_LOGIN = 'exec >>"$1" 2>>"$2" <"$3"; : >"$4"; shift 4' + REVEAL + 'exec -- "$@"'
 _LOGIN_SH = _LOGIN.replace("exec -- ", "exec ")  # dash takes -- for the program's name
 
 
@@ -161,7 +163,8 @@ def _spawn(family: Family, place: str, kept: str, request: dict[str, Any]) -> No
     repository = os.path.join(place, "repository")
     source = os.path.join(repository, request["stdin"]) if request["stdin"] else os.devnull
     out, err = (os.path.join(kept, name) for name in ("stdout.log", "stderr.log"))
-    options: dict[str, Any] = {"cwd": repository, "env": {**os.environ, **request["environment"]}}
+    variables = disguised(request["environment"]) if request["login"] else request["environment"]
+    options: dict[str, Any] = {"cwd": repository, "env": {**os.environ, **variables}}
     null = subprocess.DEVNULL
     with open(source, "rb") as stdin, open(out, "ab") as stdout, open(err, "ab") as stderr:
         if not request["login"]:

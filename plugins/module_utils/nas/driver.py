@@ -137,6 +137,9 @@ class Driver(Protocol):
     endpoint: Any  # the rpc Endpoint that it talks to
     storage: Storage  # its ZFS
 
+    def boot_id(self) -> str:
+        """What no other system has, and this one only until it is booted again."""
+
     def preflight(self) -> None:
         """Raise unless the appliance can run containers."""
 

@@ -50,6 +50,9 @@ class VirtDriver:
             raise NotReady(config.get("state"))
         return config
 
+    def boot_id(self) -> str:
+        return str(self.api.read("system.boot_id"))
+
     def preflight(self) -> None:
         self.config()
 

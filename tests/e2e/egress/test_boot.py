@@ -11,6 +11,7 @@ import boxes
 import canary
 import pytest
 import suite
+import world
 from internet import Internet
 from playbook import Playbooks
 from running_lab import RunningLab
@@ -109,6 +110,10 @@ def test_d1_a_clone(boxed: Agent, free: None, playbook: Playbooks, internet: Int
     assert wire.find_any(token.encode()) == []
     assert (found["mode"], found["in_force"], found["drift"]) == ("allowlist", True, [])
     assert playbook("create", container="eclone", **{"from": boxed.name}).succeeded().changed == 0
+    # What is asked for by name is added to the policy that it has from its source.
+    playbook("create", container="eclone", **{"from": boxed.name, "allow": world.SPARE[0]}).succeeded()
+    more = boxes.info(playbook, "eclone")
+    assert (more["mode"], world.SPARE[0] in more["entries"], more["in_force"]) == ("allowlist", True, True), more
     playbook("destroy", container="eclone").succeeded()
 
 

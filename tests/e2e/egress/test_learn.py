@@ -10,7 +10,7 @@ import world
 from internet import Internet
 from playbook import Playbooks
 from running_lab import RunningLab
-from suite import Agent
+from suite import Agent, config_for
 
 WEB, DENIED, UNLISTED = world.SPARE[0], world.SPARE[1], world.SPARE[2]
 PORT = f"{world.EVIL}:2222"
@@ -47,13 +47,17 @@ def test_what_is_denied_does_not(learner: Agent) -> None:
     assert "INTERNET" not in plain(learner, DENIED)
 
 
-def test_it_is_recorded_and_makes_a_policy(learner: Agent, playbook: Playbooks) -> None:
+def test_it_is_recorded_and_makes_a_policy(learner: Agent, playbook: Playbooks, internet: Internet) -> None:
     run = playbook("network_learned", container=learner.name).succeeded()
     found = [entry["entry"] for entry in run.last("egress_info")["egress"]["learned"]]
     assert {world.OTHER_ON_CDN, WEB, PORT} <= {entry for entry in found if isinstance(entry, str)}, found
     assert DENIED not in found and world.API not in found, "neither what is refused nor what is listed is to be learned"
     assert "egress_allow:" in run.stdout and f"- {world.OTHER_ON_CDN}" in run.stdout
-    playbook("network_set", container=learner.name, mode="allowlist", allow=[*world.ALLOW, world.OTHER_ON_CDN, WEB, PORT]).succeeded()
+    # What learning has let through ends with it.
+    config = {**config_for(internet, restricted=True, run="learn"), "name": UNLISTED, "parts": ["download"]}
+    with learner.load(config) as told:
+        playbook("network_set", container=learner.name, mode="allowlist", allow=[*world.ALLOW, world.OTHER_ON_CDN, WEB, PORT]).succeeded()
+    assert told["download"] > 0 and told["broken"], told
     assert f'"site": "{world.OTHER_ON_CDN}"' in secure(learner, world.OTHER_ON_CDN)
     assert f'"site": "{WEB}"' in plain(learner, WEB)
     assert "INTERNET-RAW" in raw(learner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import time
@@ -143,6 +144,18 @@ def test_the_gateway_lets_only_root_through_and_only_there(scene: Scene) -> None
 def test_the_same_again_changes_nothing(scene: Scene, playbook: Playbooks) -> None:
     made = playbook("create", container="gtask1", via="ggate1", memory="512MiB", egress_gateway_proof_names=["api.ai.example"])
     assert made.changed == 0, made.output
+
+
+def test_a_second_run_that_says_less_renumbers_nobody_and_opens_nothing(scene: Scene, playbook: Playbooks) -> None:
+    """ggate2 was made with another address than the usual one, and as an allowlist."""
+    added = playbook("gateway", container="ggate2", allow="added.example.net", egress_gateway_prove=False).succeeded()
+    policy = added.last("egress")["egress"]
+    assert policy["mode"] == "allowlist" and "added.example.net" in policy["allow"] and len(policy["allow"]) > 1, policy
+    assert json.loads(scene.box("ggate2").run("cat /etc/egress/dhcp.json"))["address"] == "10.99.7.1"
+    assert playbook("gateway", container="ggate2", egress_gateway_prove=False).succeeded().changed == 0
+    playbook("network_deny", container="ggate2", domain="added.example.net", prove=False).succeeded()
+    held, working = scene.attack("gtask2", "ggate2", only=["G02"])
+    assert not held["G02"].through and working["https"], (held, working)
 
 
 def test_after_restarts(scene: Scene, playbook: Playbooks) -> None:

@@ -17,6 +17,7 @@ from playbook import Playbooks, PlayRun
 from running_lab import RunningLab
 
 BASE = "agentbase"
+POLICY = "/etc/egress/policy.json"
 SECRET = "s3cr3t-forwarded-77ad"
 # It does what its task says in its first word, and tells by its environment whether it has the key without showing it.
 AGENT = r"""#!/bin/sh
@@ -24,7 +25,7 @@ printf '%s\n' "$@" >argv.seen
 cat >task.seen
 [ "$MODEL_KEY" = EXPECTED ] && [ "$STORED" = everywhere ] && [ "$DISABLE_AUTOUPDATER" = 1 ] && echo has-its-key
 case $(cut -d' ' -f1 task.seen) in
-  hang) echo partial >report.md; touch /tmp/hanging; sleep 600 ;;
+  hang) echo partial >report.md; sleep 600 ;;
   fail) echo no >&2; exit 7 ;;
 esac
 echo done >report.md
@@ -88,9 +89,9 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(playbook: Playbooks, real_lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """With a base that has git and the agent."""
+    """With a base that has git and the agent, and keeps another value of a variable than the runs bring."""
     real_lab.reset()
-    playbook("create", container=BASE, memory="512MiB", env={"PIXELS_ENV": ""}).succeeded()
+    playbook("create", container=BASE, memory="512MiB", env={"PIXELS_ENV": '{"STORED": "in the base"}'}).succeeded()
     install = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends git"
     playbook("exec", container=BASE, user="root", argv=["sh", "-c", install]).succeeded()
     agent = "cat >/usr/local/bin/claude; chmod 755 /usr/local/bin/claude; sync"
@@ -140,8 +141,9 @@ def test_in_a_container_that_exists_it_works_and_leaves_it(runs: Runs) -> None:
     assert (runs.folder / "failed" / "kept" / "stderr.log").read_text() == "no\n"
     assert run.of("egress") == [] and len(runs.labels("kept")) == 1
     assert runs.lab.instances()["px-kept"]["status"] == "RUNNING"
-    runs("go", "again", container="kept").succeeded()
+    runs("go", "again", container="kept", egress="agent").succeeded()
     assert runs.record("again", "kept")["status"] == "done"
+    assert incus(runs.lab, "exec", "px-kept", "--", "ls", POLICY) == f"{POLICY}\n"
     assert len(runs.labels("kept")) == 2
 
 
@@ -152,15 +154,29 @@ def test_a_container_without_the_agent_is_told_before_it_starts(runs: Runs) -> N
     assert run.of("job") == []
 
 
+def test_one_that_is_lost_before_it_begins_is_named_and_goes(runs: Runs) -> None:
+    """Opened to SSH it was, and then nobody answers."""
+    options = runs.options("go", "early", name="early", **{"from": f"{BASE}:ready"})
+    run = runs.playbook("agent_run", env={**runs.env, "ANSIBLE_REMOTE_PORT": "1"}, **options)
+    assert run.rc == 2 and run.failures()[-1].startswith("lost: ") and "Connection refused" in run.failures()[-1], run.output
+    assert runs.record("early", "early")["status"] == "lost"
+    assert run.of("job") == [] and "px-early" not in runs.lab.instances()
+
+
 def test_one_that_is_lost_in_the_middle_is_named_and_goes(runs: Runs) -> None:
-    options = runs.options("hang on", "lost", name="lost", egress="unrestricted", time_limit=500, **{"from": f"{BASE}:ready"})
+    """A clone of a restricted one, which was to be open."""
+    source = f"kept:{sorted(runs.labels('kept'))[-1]}"
+    options = runs.options("hang on", "lost", name="lost", egress="unrestricted", time_limit=500, **{"from": source})
     playbooks = Playbooks(runs.playbook.home, {**runs.playbook.env, **runs.env})
     running = Killer(playbooks, "agent_run", options)
     try:
         until = time.monotonic() + 300
-        while "hanging" not in incus(runs.lab, "exec", "px-lost", "--", "ls", "/tmp", check=False):
+        # Its source has been here before, and has left its files.
+        while not incus(runs.lab, "exec", "px-lost", "--", "pgrep", "-f", "sleep 600", check=False):
             assert running.running and time.monotonic() < until, running.output()
             time.sleep(0.3)
+        assert incus(runs.lab, "exec", "px-lost", "--", "ls", POLICY, check=False) == ""
+        assert '"egress":"unrestricted"' in runs.lab.instances()["px-lost"]["environment"]["PIXELS_SANDBOX"]
         incus(runs.lab, "stop", "--force", "px-lost")
         while running.running:
             assert time.monotonic() < until, running.output()

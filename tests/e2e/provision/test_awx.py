@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,26 @@ def test_what_one_job_has_made_the_next_ones_can_work_in(jobs: Jobs, real_lab: R
 
     made = job("Create containers", container=BASE, memory=256, egress="allowlist", allow="one.example.org\ntwo.example.org:8443")
     assert made.artifacts["pixels_names"] == [BASE] and made.artifacts["pixels_addresses"][BASE]
-    shown = job("Show what containers may reach", empty=True, container=BASE).artifacts["pixels_egress"][BASE]
+    shown = job("Show what containers may reach", empty=True, container=BASE).artifacts["pixels_egress_policies"][BASE]
     assert (shown["mode"], shown["in_force"], len(shown["allow"])) == ("allowlist", True, 2)
+    # A play of one's own in the hosts that AWX has from a source of its inventory.
+    source, play = jobs.folder / "fleet.pixels.yml", jobs.folder / "play.yml"
+    source.write_text("plugin: pixels.sandbox.pixels\n")
+    names = "{{ groups.pixels_running | map('extract', hostvars, 'pixels_name') }}"
+    find = {"import_role": {"name": "pixels.sandbox.targets"}, "vars": {"targets_names": names}}
+    ask = [{"pixels.sandbox.exec": {"cmd": "hostname"}, "register": "asked"}, {"set_stats": {"data": {"told": "{{ asked.stdout }}"}}}]
+    plays = [
+        {"hosts": "localhost", "gather_facts": False, "tasks": [find]},
+        {"hosts": "pixels_targets", "gather_facts": False, "tasks": ask},
+    ]
+    play.write_text(json.dumps(plays))
+    done.append(jobs.play(str(play), inventory=jobs.synced(source)).succeeded())
+    assert done[-1].artifacts["told"].strip().endswith(BASE)
     assert job("Let containers reach more", check=True, container=BASE, domain="three.example.org").changed == 1
     job("Let containers reach more", container=BASE, domain="three.example.org")
     job("Let containers reach less", empty=True, container=BASE, domain="one.example.org")
     found = job("Set what containers may reach", empty=True, container=BASE, mode="allowlist", allow="two.example.org:8443")
-    assert found.artifacts["pixels_egress"][BASE]["allow"] == ["two.example.org:8443"]
+    assert found.artifacts["pixels_egress_policies"][BASE]["allow"] == ["two.example.org:8443"]
     job("Take checkpoints", container=BASE, label="ready")
     fleet = job("Run a fleet", container="awx[1:2]", command="hostname", **{"from": f"{BASE}:ready"})
     assert fleet.artifacts["pixels_fleet"] == {"awx1": "done", "awx2": "done"}

@@ -188,6 +188,11 @@ def test_one_with_a_role_and_a_policy_is_tested_as_its_clones_will_be(bases: Bas
     assert "guarded:ready is published" in run.stdout and [len(done.get("results", [])) for done in run.of("exec", skipped=False)] == [3, 0]
     since = bases.lab.mark()
     assert bases.playbook("base_build", **asked).succeeded().changed == 0 and bases.lab.changes(since) == []
+    listed = bases.playbook("base_list", definition=str(definition)).succeeded().last("base_info")["bases"]
+    assert {entry["name"]: entry["state"] for entry in listed}["guarded"] == "published"
+    assert bases.playbook("base_build", definition=str(definition)).succeeded().changed == 0
+    run = bases.playbook("base_build", definition=str(definition), rebuild=True, check=True).succeeded()
+    assert "put in force: egress allowlist, and allow one.example.org, as before" in run.stdout
     made = bases.playbook("create", container="held", **{"from": "guarded:ready"}).succeeded()
     assert made.last("container")["container"]["egress"] == "allowlist"
     policy = bases.playbook("network_show", container="held").succeeded().last("egress_info")["egress"]

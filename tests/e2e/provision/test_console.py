@@ -275,6 +275,27 @@ def test_story_7_an_interactive_pair(terminals: Open, playbook: Playbooks, real_
     leave(two)
 
 
+def _shut(playbook: Playbooks, *homes: str) -> None:
+    """The key of this machine is not let in any more, and no connection that there is lives on."""
+    files = [f"{place}/.ssh/authorized_keys" for place in homes]
+    playbook("exec", container=BOX, user="root", argv=["rm", *files]).succeeded()
+    with contextlib.suppress(FileNotFoundError):
+        for master in (playbook.home / ".ansible" / "cp").iterdir():
+            master.unlink()
+
+
+def test_a_key_that_is_not_let_in_is_written_again(terminals: Open, playbook: Playbooks) -> None:
+    """By default, with the tools to be waited for, which is asked of the user's login; with a terminal and without."""
+    _shut(playbook, "/home/pixel", "/root")
+    here = terminals()
+    enter(here)
+    leave(here)
+    _shut(playbook, "/home/pixel")
+    run = playbook("console", container=BOX).succeeded()
+    assert run.last("console")["state"] == "no_terminal" and "Write it for the user too" in run.stdout
+    assert "Write" not in playbook("console", container=BOX).succeeded().stdout
+
+
 def test_what_cannot_be_looked_into_is_left_alone(playbook: Playbooks, real_lab: RunningLab) -> None:
     playbook("exec", container=BOX, user="root", argv=["mv", "/root/.ssh/authorized_keys", "/root/.ssh/away"]).succeeded()
     try:

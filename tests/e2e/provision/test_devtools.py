@@ -254,7 +254,8 @@ class TestFaults:
 
     def test_another_package_manager_is_waited_for(self, devtools: Devtools, poor: Box) -> None:
         poor.hold_packages()
-        devtools(POOR, **SMALL, devtools_packages=["tree"]).succeeded()
+        # dpkg knows no awk, but what provides it.
+        devtools(POOR, **SMALL, devtools_packages=["tree", "awk"]).succeeded()
         poor.run(f"timeout 60 sh -c 'until tail -n 3 {LOG} | grep -q \"Waiting for cache lock\"; do sleep 0.2; done'")
         step = poor.state()["steps"][0]
         assert step["status"] == "running" and "held by process" in step["message"]

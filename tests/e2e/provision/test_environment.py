@@ -194,6 +194,14 @@ def test_d4_what_is_gone_or_new_is_so_in_all_sessions_that_begin(box: Box) -> No
     for kind, found in box.sessions().items():
         assert {"TOKEN", "MORE", "PIXELS_ENVIRONMENT"}.isdisjoint(found), kind
     assert box.root("ls -A /home/pixel/.pixels") == ""
+    # As a run leaves it that was cut off before it told them, and a session that imports its variables into the manager.
+    stale = "PIXELS_ENVIRONMENT='0123456789abcdef TOKEN' TOKEN=stale"
+    box.agent(f"XDG_RUNTIME_DIR=/run/user/1000 systemctl --user set-environment {stale}")
+    box.root("touch /run/pixels-sshd")
+    assert box.unit()["TOKEN"] == "stale"
+    run = box.give({}).succeeded()
+    assert run.changed == 1 and run.last("environment")["renewed"] and "TOKEN" not in box.unit()
+    assert box.root("ls /run/pixels-sshd 2>/dev/null || true") == ""
     assert box.give({}).succeeded().changed == 0
 
 

@@ -22,7 +22,7 @@ Site = Callable[..., PlayRun]
 def site(playbook: Playbooks, real_lab: RunningLab, tmp_path_factory: Any) -> Site:
     """Runs a playbook of a user's own: the site, and a play after it in the same hosts."""
     real_lab.reset()
-    playbook("create", container=BASE, memory="256MiB").succeeded()
+    playbook("create", "--tags", "container,provision", container=BASE, memory="256MiB").succeeded()
     playbook("checkpoint_create", container=BASE, label="ready").succeeded()
     folder: Path = tmp_path_factory.mktemp("site")
     mine = {
@@ -76,7 +76,11 @@ def test_ten_from_nothing_two_changes_one_removal_and_nothing_left_to_do(site: S
     assert len(keys) == 10
 
     # Somebody has let it reach more meanwhile; what is declared counts.
-    playbook("network_allow", container=LOCKED, domain="three.example.org", prove=False).succeeded()
+    more = playbook("network_allow", "--tags", "egress", container=LOCKED, domain="three.example.org", prove=False).succeeded()
+    assert "three.example.org" in policy(more)["allow"]
+    alone = site(hosts, "--tags", "egress").succeeded()
+    assert set(policy(alone)["allow"]) == {"one.example.org", "two.example.org:8443"} and alone.of("egress_proof")
+    assert not alone.of("environment") and not alone.of("exec")
     hosts[LOCKED]["pixels_allow"] = ["two.example.org:8443"]
     hosts["site01"] = {"pixels_memory": "224MiB"}
     del hosts["site09"]

@@ -5,6 +5,7 @@ There are no real containers here, so nothing is opened to SSH; tests/e2e/provis
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from awx_job import TEMPLATES, Jobs, answers, injected
+from identity_answer import answer
 from playbook import ROOT
 from running_lab import RunningLab
 
@@ -64,10 +66,13 @@ def test_the_life_of_a_container(jobs: Jobs, lab: RunningLab, credential: dict[s
     assert lab.instances()["px-task1"]["memory"] == 512 * 1024**2
 
     taken = job("Take checkpoints", empty=True, container="task1")
-    assert set(taken.artifacts["pixels_labels"]) == {"task1"}
+    assert set(taken.artifacts["pixels_checkpoint_labels"]) == {"task1"}
     job("Take checkpoints", container="task1", label="ready")
     listed = job("List checkpoints", empty=True)
-    assert listed.artifacts["pixels_checkpoints"] == {"task1": ["ready", taken.artifacts["pixels_labels"]["task1"]], "task2": []}
+    assert listed.artifacts["pixels_checkpoint_list"] == {
+        "task1": ["ready", taken.artifacts["pixels_checkpoint_labels"]["task1"]],
+        "task2": [],
+    }
     restored = job("Restore containers", container="task1", label="ready")
     assert restored.artifacts["pixels_names"] == ["task1"] and restored.artifacts["pixels_addresses"]["task1"]
 
@@ -96,6 +101,36 @@ def test_a_site(jobs: Jobs, lab: RunningLab) -> None:
     assert refused.status == "successful"  # all of the group is within the limit
     assert refused.artifacts["pixels_pruned"] == ["two"]
     assert set(lab.instances()) == {"px-one"}
+
+
+def test_a_source_of_an_inventory(jobs: Jobs, lab: RunningLab, tmp_path: Path) -> None:
+    """What it tells of how to log in holds where it was asked. Each job has that told anew by the role targets."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKFC8SY3hTDsM8FnqOYrSTPTUkbLxWWJxs2OEIO2D6pv"
+    answer(lab, {"match": r"PX_MARK='?(pixels:\w+)'?\nkey=", "output": rf'\1 {{"host_key": "{key}"}}' + "\n"})
+    jobs("Create containers", container="task1", image="debian/12").succeeded()
+    source = tmp_path / "fleet.pixels.yml"
+    source.write_text("plugin: pixels.sandbox.pixels\n")
+    synced = jobs.synced(source)
+    assert synced["pixels_running"]["hosts"] == ["task1"]
+    names = "{{ groups.pixels_running | map('extract', hostvars, 'pixels_name') }}"
+    told = {
+        "key": "{{ ansible_ssh_private_key_file }}",
+        "same": "{{ ansible_ssh_private_key_file == lookup('pixels.sandbox.config', 'ssh.key') }}",
+        "arguments": "{{ ansible_ssh_common_args }}",
+        "pinned": "{{ lookup('ansible.builtin.file', (ansible_ssh_common_args | split('UserKnownHostsFile='))[1] | split | first) }}",
+        "image": "{{ pixels_image }}",
+    }
+    role = {"name": "pixels.sandbox.targets"}
+    plays = [
+        {"hosts": "localhost", "gather_facts": False, "tasks": [{"import_role": role, "vars": {"targets_names": names}}]},
+        {"hosts": "pixels_targets", "gather_facts": False, "tasks": [{"set_stats": {"data": told}}]},
+    ]
+    path = tmp_path / "play.yml"
+    path.write_text(json.dumps(plays))
+    told = jobs.play(str(path), inventory=synced).succeeded().artifacts
+    assert told["same"] is True and told["image"] == "debian/12"
+    assert told["key"] not in json.dumps(synced) and told["arguments"] not in json.dumps(synced)
+    assert told["pinned"].startswith("task1.") and key in told["pinned"]
 
 
 def test_a_fleet_is_only_shown(jobs: Jobs, lab: RunningLab) -> None:

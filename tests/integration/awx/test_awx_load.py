@@ -67,6 +67,16 @@ def test_only_what_differs_is_written(load: Load, awx: FakeAwx) -> None:
     assert load(awx_credential="Home NAS", **only).succeeded().changed == 0 and awx.writes == []
 
 
+def test_an_empty_prefix_is_none(load: Load, awx: FakeAwx) -> None:
+    for prefix, name in (("", "Create containers"), ("nas2 ", "nas2 Create containers")):
+        load(awx_only="Create containers", awx_prefix=prefix).succeeded()
+        assert awx.named("job_templates", name)["playbook"] == "playbooks/create.yml"
+    assert len(awx.objects["job_templates"]) == 2
+    # Of any phase that is asked for: there is but one.
+    assert load("--tags", "something", awx_only="Stop containers", awx_prefix="").succeeded().changed > 0
+    assert awx.named("job_templates", "Stop containers")
+
+
 def test_the_token_is_seen_nowhere(load: Load, awx: FakeAwx) -> None:
     awx.refuse["projects"] = Wrong(403, detail="You do not have permission to perform this action.")
     failed = load("-vvv")

@@ -59,6 +59,18 @@ def test_create(options: dict[str, Any], words: list[str], playbook: Playbooks, 
     refused(playbook("create", **{**TO_BE_MADE, **options}), lab, since, *words)
 
 
+def test_create_with_an_entry_for_what_may_have_a_policy(playbook: Playbooks, lab: RunningLab) -> None:
+    """A container that is there, or a clone: only a look into it tells. What could not be looked into is refused before."""
+    playbook("create", container="base", provision=False).succeeded()
+    since = lab.mark()
+    for options in ({"container": "base"}, {"container": "task1", "from": "base"}):
+        run = playbook("create", **options, allow="api.example.org", provision=False)
+        assert run.rc != 0 and "allow needs a container that is provisioned" in run.failures()[0], run.output
+    run = playbook("create", container="base,task1", allow="api.example.org")
+    assert run.rc != 0 and "allow is for egress=agent, allowlist or learn" in run.failures()[0], run.output
+    assert lab.changes(since) == [] and set(lab.instances()) == {"px-base"}
+
+
 @pytest.mark.parametrize("tags", [("--skip-tags", "provision"), ("--tags", "container")], ids=["skipped", "not chosen"])
 def test_create_without_the_part_that_restricts(tags: tuple[str, str], playbook: Playbooks, lab: RunningLab) -> None:
     since = lab.mark()

@@ -79,11 +79,11 @@ def test_one_that_somebody_makes_meanwhile_is_neither_taken_nor_destroyed(
     playbook.tasks({"name": "Make", "pixels.sandbox.container": {"name": "w2", "owner": "me", "wait_for": "none"}}).succeeded()
     environment = lab.instances()["px-w2"]["environment"]
     # As if it had been made right after the look.
-    run = fleet(playbook, home, fleet_existing={"containers": before}, replace=True, keep=keep)
+    run = fleet(playbook, home, fleet_existing={"containers": before}, replace=True, keep=keep, environment={"MODE": "careful"})
     assert run.rc == 2 and "exists already" in run.output
     there = lab.instances()["px-w2"]
     assert (there["environment"], there["status"]) == (environment, "RUNNING")
-    assert ("px-w1" in lab.instances()) == (keep == "failed")
+    assert [lab.instances()["px-w1"]["environment"]["MODE"]] == ["careful"] if keep == "failed" else "px-w1" not in lab.instances()
 
 
 def test_results_that_exist_are_not_overwritten(playbook: Playbooks, lab: RunningLab, home: Path) -> None:
@@ -120,3 +120,39 @@ def test_one_login_for_all_of_it(playbook: Playbooks, lab: RunningLab, home: Pat
     since = lab.mark()
     fleet(playbook, home, container="w[1:6]")
     assert lab.logins(since) == 1
+
+
+# How a worker is reached that answers to nobody, and one whose Python is gone, which each task in it finds out.
+GONE = {
+    "ansible_connection": "ssh",
+    "ansible_host": "127.0.0.1",
+    "ansible_ssh_common_args": "-p 1",
+    "ansible_python_interpreter": "python3",
+}
+HOLLOW = {**GONE, "ansible_connection": "local", "ansible_python_interpreter": "/no/such/python"}
+LOGIN = {"ansible_user": "root", "ansible_ssh_private_key_file": "/no/such/key", "ansible_pipelining": True}
+
+
+@pytest.mark.parametrize(
+    ("way", "egress", "keep", "status"),
+    [
+        (GONE, "agent", "never", "lost"),
+        # What was asked for is done: the source of a clone may be restricted.
+        (GONE, "unrestricted", "never", "lost"),
+        (GONE, "", "never", "lost"),
+        (HOLLOW, "agent", "failed", "not_started"),
+    ],
+    ids=["gone before its policy", "gone before it is opened", "gone before its job", "its policy fails"],
+)
+def test_when_all_of_a_batch_fail_the_others_have_their_turn_and_the_run_its_end(
+    playbook: Playbooks, lab: RunningLab, home: Path, way: dict[str, Any], egress: str, keep: str, status: str
+) -> None:
+    """Nothing of this lab can be reached, so it is said where the workers are."""
+    opened = [{"name": name, "hostvars": {**LOGIN, **way}} for name in ("w1", "w2")]
+    run = fleet(playbook, home, fleet_access={"containers": opened}, at_once=1, egress=egress, keep=keep)
+    records = {name: json.loads((home / "out" / name / "result.json").read_text()) for name in ("w1", "w2")}
+    assert {name: record["status"] for name, record in records.items()} == {"w1": status, "w2": status}, run.output
+    assert all(("Connection refused" if way == GONE else "/no/such/python") in record["error"] for record in records.values()), records
+    assert run.rc == 2 and "2 of 2 workers failed" in run.failures()[-1]
+    assert [len(run.of(module)) for module in ("egress", "job")] == ([2, 0] if egress else [0, 2])
+    assert sorted(lab.instances()) == ([] if keep == "never" else ["px-w1", "px-w2"])

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from leftovers import known_hosts
 from playbook import Playbooks
 from running_lab import RunningLab
 
 if TYPE_CHECKING:
     from conftest import Inventory
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKFC8SY3hTDsM8FnqOYrSTPTUkbLxWWJxs2OEIO2D6pv"
 LOOK = {"name": "Look", "pixels.sandbox.container_info": {}}
 
 
@@ -137,3 +139,58 @@ def test_containers_of_two_appliances_in_one_inventory(
     run = nowhere(_play(home, look), inventory=folder).succeeded()
     assert (lab.logins(marks[0]), second.logins(marks[1])) == (1, 1)
     assert {item.host: item.result["containers"][0]["status"] for item in run.results} == {"box.home": "running", "box.office": "stopped"}
+
+
+@pytest.fixture
+def boxes(lab: RunningLab, second: RunningLab, home: Path) -> None:
+    """A box that runs on each, which this machine has logged in to."""
+    second.reset()
+    file = known_hosts(home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for each in (lab, second):
+        each.state(foreign={"name": "px-box", "environment": {"PIXELS_SANDBOX": "{}"}, "start": True})
+        lines.append(f"box.{each.host.replace(':', '_')} {KEY}\n")
+    file.write_text("".join(lines), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("boxes", "profiles")
+def test_who_names_an_appliance_is_not_given_the_container_of_another(
+    inventory: Inventory, nowhere: Playbooks, lab: RunningLab, second: RunningLab, home: Path
+) -> None:
+    source = inventory.source(profile="home")
+    show = {"ansible.builtin.debug": {"msg": "{{ hostvars.box.ansible_ssh_common_args }}"}}
+    role = {"ansible.builtin.include_role": {"name": "pixels.sandbox.targets"}}
+    play = _play(home, {**role, "vars": {"targets_names": "box", "targets_inventory": True}}, show, hosts="localhost")
+
+    def reached(*options: str, env: dict[str, str] | None = None) -> tuple[str, list[int]]:
+        """Whose box it is, and how often each appliance was asked, with the inventory's own call."""
+        marks = lab.mark(), second.mark()
+        run = nowhere(play, *options, inventory=source, env=env).succeeded()
+        (said,) = [result["msg"] for result in run.of("ansible.builtin.debug")]
+        (whose,) = [name for name, each in (("home", lab), ("office", second)) if f"box.{each.host.replace(':', '_')}" in said]
+        return whose, [len(each.journal(mark, method="virt.instance.query")) for each, mark in zip((lab, second), marks, strict=True)]
+
+    assert reached() == ("home", [1, 0])
+    assert reached("-e", "profile=home") == ("home", [1, 0])
+    assert reached(env={"PIXELS_PROFILE": "home"}) == ("home", [1, 0])
+    # The environment does not outrank the file of the inventory, and the tasks go where it says.
+    for whose, asked in (reached("-e", "profile=office"), reached(env={"PIXELS_PROFILE": "office"})):
+        assert whose == "office" and asked[1] > 0
+    since = second.mark()
+    assert nowhere("console", "--tags", "container", inventory=source, container="box").rc == 0 and second.journal(since) == []
+    nowhere("console", "--tags", "container", inventory=source, container="box", profile="office")
+    assert second.journal(since, method="virt.instance.query")
+
+
+@pytest.mark.usefixtures("boxes", "profiles")
+def test_without_a_suffix_two_appliances_are_not_merged(inventory: Inventory, home: Path, lab: RunningLab) -> None:
+    folder = home / "appliances"
+    folder.mkdir()
+    for name in ("home", "office"):
+        inventory.source(f"appliances/{name}", profile=name)
+    env = {"PIXELS_TRUENAS_" + name: "" for name in ("HOST", "API_KEY", "API_KEY_FILE", "CA_FILE", "PORT", "USERNAME")}
+    listed = inventory(source=folder, env={**env, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "false"})
+    assert listed.hosts["box"]["pixels_appliance"] == f"wss://{lab.host}" and listed.hosts["box"]["pixels_profile"] == "home"
+    assert "host_suffix" in listed.stderr
+    assert inventory(source=folder, env={**env, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}).rc != 0

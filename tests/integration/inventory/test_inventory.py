@@ -61,7 +61,7 @@ def test_the_graph_is_the_one_of_the_documentation() -> None:
     assert GRAPH in page
 
 
-def test_variables_are_those_of_container_info(inventory: Inventory, fleet: None, playbook: Playbooks) -> None:
+def test_variables_are_those_of_container_info(inventory: Inventory, fleet: None, playbook: Playbooks, lab: RunningLab) -> None:
     info = {"name": "Look", "pixels.sandbox.container_info": {"connection": True}}
     told = {entry["name"]: entry for entry in playbook.tasks(info).succeeded().last("container_info")["containers"]}
     hosts = inventory(checkpoints=True).hosts
@@ -71,6 +71,7 @@ def test_variables_are_those_of_container_info(inventory: Inventory, fleet: None
         assert connection == told[name]["hostvars"]
         facts = {key.removeprefix("pixels_"): value for key, value in host.items() if key.startswith("pixels_")}
         points = facts.pop("checkpoints")
+        assert facts.pop("appliance") == f"wss://{lab.host}"
         assert facts == {key: told[name][key] for key in facts}
         assert [point["label"] for point in points] == (["ready"] if name == "worker1" else [])
     assert "ansible_host" not in hosts["box"] and hosts["box"]["pixels_status"] == "stopped"

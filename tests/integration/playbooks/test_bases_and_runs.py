@@ -35,6 +35,8 @@ def written(folder: Path, text: str, name: str = "web") -> str:
         ({"base": "dev", "script": "/nowhere"}, "No such file"),
         ({"base": "dev", "egress": "some"}, "allowed are"),
         ({"base": "dev", "allow": "http://x"}, "allow"),
+        ({"base": "dev", "allow": "example.org"}, "it goes with egress=agent"),
+        ({"base": "dev", "allow": "example.org", "egress": "unrestricted"}, "it goes with egress=agent"),
         ({"definition": "/nowhere/web.yml"}, "cannot be read"),
     ],
 )
@@ -51,6 +53,8 @@ def test_a_base_that_cannot_be_is_refused_before_anything(given: dict[str, Any],
         ("pakages: [x]", "'pakages' is unknown"),
         ("devtools: [emacs]", "wants the tool emacs; there are"),
         ("from: nothing", "no such definition"),
+        ("egress: some", "allowed are"),
+        ("allow: [example.org]", "it goes with egress=agent"),
     ],
 )
 def test_so_is_a_definition_with_a_mistake(text: str, told: str, playbook: Playbooks, lab: RunningLab, tmp_path: Path) -> None:
@@ -104,6 +108,33 @@ def test_the_list(playbook: Playbooks, lab: RunningLab, tmp_path: Path) -> None:
     assert rows["web (old)"][-2:] == ["0", "definition changed"]
     assert rows["web (half)"][-1] == "half-built"
     assert "c1" not in rows
+
+
+def test_a_policy_that_was_given_once_is_kept(playbook: Playbooks, lab: RunningLab, tmp_path: Path) -> None:
+    """A base of a restricted policy and another image than its definition's, as base_build leaves it."""
+    file = written(tmp_path, "packages: [tree]")
+    given: dict[str, Any] = {"egress": "allowlist", "allow": "git.example.org:22,192.168.20.5/32:8443", "image": "debian/13"}
+    labels = playbook("base_build", definition=file, check=True, **given).last("base_info")["steps"][0]["labels_published"]
+    assert (labels["egress"], labels["allow"], labels["from"]) == ("allowlist", given["allow"], "debian/13")
+    web = {"name": "web", "state": "present", "egress": "allowlist"}
+    playbook.tasks(
+        {"name": "Make", "pixels.sandbox.container": {**web, "labels": labels}},
+        {"name": "Take", "pixels.sandbox.checkpoint": {"container": "web", "label": "ready"}},
+    ).succeeded()
+    since = lab.mark()
+    listed = playbook("base_list", definition=file).succeeded().last("base_info")["bases"][0]
+    assert (listed["state"], listed["from"]) == ("published", "debian/13")
+    assert "nothing to do" in playbook("base_build", definition=file, check=True).succeeded().stdout
+    run = playbook("base_build", definition=file, rebuild=True, check=True).succeeded()
+    assert "put in force: egress allowlist, and allow git.example.org:22, 192.168.20.5/32:8443, as before" in run.stdout
+    assert lab.changes(since) == []
+    # Nobody knows of a policy that was given to it later.
+    bare = {key: text for key, text in labels.items() if key not in ("egress", "allow")}
+    playbook.tasks({"name": "Forget", "pixels.sandbox.container": {**web, "labels": bare}}).succeeded()
+    run = playbook("base_build", definition=file, rebuild=True)
+    assert run.rc == 2 and "web is restricted (egress=allowlist), and nothing says what the new one may reach" in run.failures()[-1]
+    run = playbook("base_build", definition=written(tmp_path, "egress: agent"), rebuild=True, check=True).succeeded()
+    assert run.last("base_info")["steps"][0]["egress"] == "agent"
 
 
 BOTH = {"agent": "claude", "task_text": "go", "from": "base:ready"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -99,3 +100,27 @@ def test_nothing_is_made_behind_what_is_no_gateway(playbook: Playbooks, lab: Run
     run = playbook("create", container="task1", via="gw1")
     assert run.rc != 0 and "gw1 does not exist" in run.output
     assert lab.instances() == {}
+
+
+def test_a_gateway_is_in_use_as_long_as_anybody_behind_it_runs(playbook: Playbooks, lab: RunningLab) -> None:
+    lab.state(bridges=["br-px1", "br-px2"])
+    # Nothing of this lab can be looked into.
+    made = ({"name": "gw1", "inside": "br-px1"}, {"name": "gw2", "inside": "br-px2"}, {"name": "task1,task2", "via": "gw1"})
+    playbook.tasks(*({"pixels.sandbox.container": {"wait_for": "none", "state": "started", **options}} for options in made)).succeeded()
+
+    def rows(**named: Any) -> dict[str, tuple[str, str]]:
+        run = playbook("stop_idle", idle="1s", **named).succeeded()
+        assert run.changed == 0
+        lines = [re.split(r"\s{2,}", line.strip()) for line in run.stdout.splitlines()]
+        return {line[0]: (line[1], line[2]) for line in lines if len(line) == 3}
+
+    found = rows()
+    assert found["gw1"] == ("in use", "a gateway: task1, task2 run behind it")
+    assert found["gw2"] == ("left alone", "a gateway, which is stopped only where it is named")
+    assert found["task1"][0] == "unknown, left alone"
+    playbook("stop", container="task2").succeeded()
+    found = rows(container="gw1,gw2")
+    assert found["gw1"] == ("in use", "a gateway: task1 runs behind it")
+    assert found["gw2"][0] == "unknown, left alone", "it would be looked into"
+    playbook("stop", container="task1").succeeded()
+    assert rows()["gw1"][0] == "left alone"

@@ -104,6 +104,37 @@ def test_without_the_tag_of_the_containers_they_are_left_alone(site: Site, lab: 
     assert lab.changes(since) == []
 
 
+def test_nothing_is_done_without_the_policy_that_is_declared(site: Site, lab: RunningLab) -> None:
+    hosts: dict[str, Any] = {"locked": {"pixels_egress": "agent"}, "open": {}}
+    since = lab.mark()
+    for tags in (
+        ("--skip-tags", "egress"),
+        ("--tags", "container,report"),
+        ("--tags", "container,provision", "--skip-tags", "egress"),
+        ("--tags", "provision", "--skip-tags", "egress"),
+    ):
+        refused = site(hosts, *tags, provision=True)
+        assert refused.rc != 0 and "locked: egress agent needs a container that is provisioned" in refused.output, tags
+        assert "tags may" in refused.output and "open:" not in "".join(refused.failures())
+    assert "locked: egress agent" in site(hosts, "--tags", "egress").output
+    assert lab.journal(since) == []
+
+
+def test_each_phase_that_goes_over_ssh_goes_there(site: Site, lab: RunningLab) -> None:
+    """There is nothing to log in to, which is told. With nothing declared the policy need not be seen to."""
+    hosts: dict[str, Any] = {"locked": {"pixels_egress": "agent"}}
+    made = site(hosts, "--tags", "container,provision", provision=True)
+    assert made.rc != 0 and made.of("ssh_access", skipped=False) and set(lab.instances()) == {"px-locked"}
+    since = lab.mark()
+    for phase in ("egress", "provision"):
+        policed = site(hosts, "--tags", phase, provision=True)
+        assert policed.rc != 0 and policed.of("ssh_access", skipped=False)
+    assert lab.changes(since) == []
+    opened = site({"open": {}}, "--skip-tags", "egress", provision=True)
+    assert opened.rc != 0 and opened.of("ssh_access", skipped=False)
+    assert not site({"open": {}}, "--tags", "container,report", provision=True).succeeded().of("ssh_access", skipped=False)
+
+
 def test_two_appliances_with_one_login_each(site: Site, lab: RunningLab, lab_2504: RunningLab) -> None:
     def at(where: RunningLab) -> dict[str, Any]:
         return {
@@ -140,3 +171,61 @@ def test_the_example(playbook: Playbooks, lab: RunningLab) -> None:
     refused = playbook("site", provision=False, **site)
     assert refused.rc != 0 and "worker02: egress agent needs a container that is provisioned" in refused.output
     assert set(lab.instances()) == {"px-base"}
+
+
+def test_what_other_templates_have_left_declares_nothing(site: Site, playbook: Playbooks, lab: RunningLab) -> None:
+    """A workflow of AWX gives the results of its jobs to those that follow, as extra variables."""
+    left: dict[str, Any] = {}
+    hosts = {"one": {"pixels_labels": {"team": "web"}}, "two": {}}
+    for done in (
+        playbook("create", container="other", provision=False),
+        playbook("checkpoint_create", container="other", label="ready"),
+        playbook("checkpoint_list"),
+        playbook("list"),
+        site(hosts),
+    ):
+        left |= done.succeeded().stats
+    assert {"pixels_names", "pixels_checkpoint_labels", "pixels_checkpoint_list", "pixels_undeclared"} <= left.keys()
+    since = lab.mark()
+    again = site(hosts, **left).succeeded()
+    assert again.changed == 0 and lab.changes(since) == []
+    assert {entry["name"]: entry["labels"] for entry in again.last("site")["containers"]} == {
+        "one": {"site": "home", "team": "web"},
+        "two": {"site": "home"},
+    }
+    # Of a host they are mistakes, and a declaration that is typed is one.
+    assert "one: there is no variable pixels_names" in site({"one": {"pixels_names": ["one"]}}).output
+    assert "one: there is no variable pixels_memmory" in site({"one": {}}, pixels_memmory="1GiB").output
+    assert site(hosts, check=True, pixels_memory="512MiB").succeeded().last("site")["containers"][1]["memory"] == 512
+
+
+def test_one_appliance_by_two_names(site: Site, lab: RunningLab) -> None:
+    port = lab.host.rpartition(":")[2]
+    hosts = {"one": {"pixels_truenas_host": f"127.0.0.1:{port}"}, "two": {"pixels_truenas_host": f"localhost:{port}"}}
+    for _time in range(2):
+        since = lab.mark()
+        refused = site(hosts, prune=True)
+        assert refused.rc != 0 and lab.changes(since) == []
+        assert f"wss://127.0.0.1:{port} (of one) and wss://localhost:{port} (of two) are the same appliance" in "".join(refused.failures())
+        # The second time there are containers.
+        site({name: {} for name in hosts}).succeeded()
+
+
+def test_one_appliance_that_is_verified_in_two_ways(site: Site, lab: RunningLab) -> None:
+    put(lab, "gone", start=True, labels='{"site":"home"}')
+    hosts: dict[str, Any] = {"one": {}, "two": {"pixels_truenas_insecure": True}}
+    done = site(hosts, prune=True).succeeded().last("site")
+    assert done["pruned"] == ["gone"] and [entry["name"] for entry in done["containers"]] == ["one", "gone", "two"]
+    hosts["two"]["pixels_name"] = "one"
+    assert "two: pixels_name: one is the container one already" in "".join(site(hosts).failures())
+
+
+def test_the_environment_is_not_shown(site: Site, lab: RunningLab) -> None:
+    hosts = {"one": {"pixels_environment": {"TOKEN": "hush-hush", "PIN": "4711"}}}
+    made = site(hosts, "--diff", "-vvv").succeeded()
+    hosts["one"]["pixels_environment"]["PIN"] = "0815"
+    changed = site(hosts, "--diff", "-vvv").succeeded()
+    assert lab.instances()["px-one"]["environment"]["PIN"] == "0815"
+    for run in (made, changed):
+        assert not [word for word in ("hush-hush", "4711", "0815") if word in run.output]
+    assert "(changed)" in changed.stdout

@@ -46,4 +46,8 @@ class CallbackModule(CallbackBase):
         self._result("skipped", result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        self._write(kind="recap", hosts={host: stats.summarize(host) for host in stats.processed})
+        self._write(
+            kind="recap",
+            hosts={host: stats.summarize(host) for host in stats.processed},
+            stats=getattr(stats, "custom", {}).get("_run", {}),
+        )

@@ -6,6 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -107,3 +108,30 @@ def test_every_playbook_is_in_the_readme_and_says_how_to_run_it(playbook: Path) 
 def test_every_module_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in sorted(_modules()) if f"`pixels.sandbox.{name}`" not in readme] == []
+
+
+def _results(part: Any) -> set[str]:
+    """The names that tasks leave to workflows, wherever in a playbook they are."""
+    if isinstance(part, list):
+        return {name for entry in part for name in _results(entry)}
+    if not isinstance(part, dict):
+        return set()
+    told = {*part.get("ansible.builtin.set_stats", {}).get("data", {}), *(part.get("pixels.sandbox.report") or {}).get("stats", {})}
+    return told | {name for entry in part.values() for name in _results(entry)}
+
+
+def test_results_for_workflows_are_known_as_such_and_take_no_place() -> None:
+    """AWX gives them to the jobs that follow as extra variables, which rank above those of hosts."""
+    from ansible_collections.pixels.sandbox.plugins.module_utils.core.config import VARIABLES
+    from ansible_collections.pixels.sandbox.plugins.module_utils.core.site_declaration import DECLARED, RESULTS
+
+    told = {}
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        text = path.read_text(encoding="utf-8")
+        told[path.name] = _results(yaml.safe_load(text))
+        for name in told[path.name]:
+            assert name in text.split("- name:", 1)[0], f"{path.name} does not tell of {name}"
+    assert set().union(*told.values()) == RESULTS
+    rows = re.findall(r"^\| `.*", (ROOT / "docs" / "inventory.md").read_text(encoding="utf-8"), re.MULTILINE)
+    of_hosts = {name for row in rows for name in re.findall(r"`(pixels_\w+)`", row)}
+    assert "pixels_status" in of_hosts and not RESULTS & (DECLARED | VARIABLES | of_hosts)

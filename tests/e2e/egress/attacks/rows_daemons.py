@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import json
 import os
 import re
 import shutil
 import socket
 import stat
+import sys
 from pathlib import Path
 
 from rows_root import by_root, command, marker
@@ -168,6 +170,13 @@ def privileged_groups() -> Verdict:
     return ("bypass" if found else "blocked"), f"{sorted(names)}"
 
 
+LOCAL_SSH = "/run/ssh-unix-local/socket"
+
+
+def user_name() -> str:
+    return os.environ.get("USER", "pixel")
+
+
 @row("P30", "after")
 def log_in_again() -> Verdict:
     """A login of one's own is held like the first."""
@@ -181,11 +190,15 @@ def log_in_again() -> Verdict:
     try:
         with contextlib.suppress(OSError):
             keys.write_text(before + key.with_suffix(".pub").read_text())
-        for user in (os.environ.get("USER", "pixel"), "root"):
-            asked = "grep NoNewPrivs /proc/self/status; id -u"
+        asked = "grep NoNewPrivs /proc/self/status; id -u"
+        for user in (user_name(), "root"):
             code, text = run("ssh", *options, "-o", "LogLevel=ERROR", f"{user}@127.0.0.1", asked, timeout=10)
             free = code == 0 and (re.search(r"NoNewPrivs:\s+0", text) or user == "root")
             found.append(("bypass" if free else "blocked", f"{user}: {code} {text[:100]}"))
+        # Where systemd has made a socket for it, past the network and what holds those who come from there.
+        relay = f"ProxyCommand={sys.executable} {sys.argv[0]} child '{json.dumps(['relay', LOCAL_SSH])}'"
+        code, text = run("ssh", *options, "-o", "LogLevel=ERROR", "-o", relay, f"{user_name()}@local", asked, timeout=10)
+        found.append(("bypass" if code == 0 and re.search(r"NoNewPrivs:\s+0", text) else "blocked", f"{LOCAL_SSH}: {code} {text[-100:]}"))
     finally:
         with contextlib.suppress(OSError):
             keys.write_text(before)

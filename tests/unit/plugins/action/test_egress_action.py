@@ -192,7 +192,7 @@ class TestFailures:
             ({"mode": "agent", "bogus": 1}, "bogus"),
             ({"mode": "agent", "inbound": ["ssh"]}, "inbound"),
             ({"mode": "agent", "request": {"policy": None}}, "request"),
-            ({"mode": "agent", "gateway": {"interface": "eth1"}}, "address"),
+            ({"mode": "agent", "gateway": {"bridge": "br-px1"}}, "bridge"),
         ],
     )
     def test_of_the_options_before_any_visit(self, task: Run, visits: list[Visit], args: dict[str, Any], words: str) -> None:

@@ -11,8 +11,8 @@ from ansible_collections.pixels.sandbox.plugins.filter.proven_egress import Filt
 BOX = {"name": "task1", "egress": None}
 
 
-def noted(mine: dict[str, Any] | None, container: dict[str, Any] = BOX, **options: Any) -> Any:
-    return FilterModule().filters()["proven_egress"]([container], {} if mine is None else {"task1": mine}, **options)
+def noted(mine: dict[str, Any] | None, container: dict[str, Any] | None = None, **options: Any) -> Any:
+    return FilterModule().filters()["proven_egress"]([container or BOX], {} if mine is None else {"task1": mine}, **options)
 
 
 def after(mode: str, **proof: Any) -> dict[str, Any]:

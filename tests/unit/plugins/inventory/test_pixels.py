@@ -41,9 +41,9 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
     return found
 
 
-def parse(path: Path, text: str = "", cache: bool = True) -> InventoryData:
+def parse(path: Path, text: str = "", cache: bool = True, data: InventoryData | None = None) -> InventoryData:
     path.write_text(f"plugin: {NAME}\n{text}")
-    data, plugin = InventoryData(), inventory_loader.get(NAME)
+    data, plugin = data or InventoryData(), inventory_loader.get(NAME)
     plugin.parse(data, DataLoader(), str(path), cache=cache)
     if hasattr(plugin, "_cache"):
         plugin.update_cache_if_changed()
@@ -98,6 +98,21 @@ def test_settings_of_the_file_are_variables_of_the_hosts_but_for_secrets(home: P
     assert (variables["pixels_truenas_host"], variables["pixels_ssh_user"], variables["ansible_user"]) == ("other", "root", "root")
     assert not {"pixels_truenas_api_key", "pixels_env", "pixels_truenas_port"} & variables.keys()
     assert KEY not in str(variables)
+
+
+def test_a_host_of_one_appliance_does_not_become_one_of_another(home: Path, driver: FakeDriver) -> None:
+    data = InventoryData()
+    data.add_host("b")
+    data.set_variable("b", "color", "red")
+    for text in ("", "host: nas:443\ngroup_prefix: again\n", "host: other\nhost_suffix: .other\n"):
+        parse(home / "pixels.yml", text, data=data)
+    assert sorted(data.hosts) == ["a", "a.other", "b", "b.other"] and data.hosts["b"].vars["color"] == "red"
+    assert [data.hosts[name].vars["pixels_appliance"] for name in ("a", "a.other")] == ["wss://nas:443", "wss://other:443"]
+    driver.containers["px-c"] = ours("c")
+    before = {name: dict(host.vars) for name, host in data.hosts.items()}, sorted(data.groups)
+    with pytest.raises(AnsibleParserError, match=r"a is a host of wss://nas:443 already, and wss://other:443 has .* host_suffix"):
+        parse(home / "pixels.yml", "host: other\ngroup_prefix: more\n", data=data)
+    assert ({name: dict(host.vars) for name, host in data.hosts.items()}, sorted(data.groups)) == before
 
 
 def test_a_failure_is_one_error_without_the_key(home: Path, driver: FakeDriver) -> None:

@@ -75,6 +75,7 @@ class FakeDriver:
         self.faults: dict[str, list[tuple[Exception, str]]] = {}
         self.refuse: Exception | None = None
         self.gives_address = True
+        self.boot = "6f0c"
         self.on_call: Callable[[str, str], Any] = lambda operation, name: None
         self._starts = 1
         self._lock = threading.RLock()
@@ -115,6 +116,9 @@ class FakeDriver:
             self._starts += 1
         address = "10.0.0.5" if running and self.gives_address else None
         self.containers[name] = replace(self.containers[name], status=status, address=address, started_at=str(self._starts))
+
+    def boot_id(self) -> str:
+        return self.boot
 
     def preflight(self) -> None:
         self.calls.append(("preflight",))

@@ -226,3 +226,28 @@ def test_an_account_of_the_image_brings_no_rights_below_a_policy(tree: Tree, res
     report = tree.run(PIXEL, "make_account", stubs=stubs)
     assert "renaming the account ubuntu to pixel" in report.log
     assert ("usermod: <-p> <*> <-G> <> <pixel>" in report.log) is restricted
+
+
+class TestKeysOfTheUser:
+    """They are written by a process of the user's own, which another one of the user's may trace: it must not have more than that has."""
+
+    def written(self, tree: Tree, stubs: str = "") -> str:
+        functions = tree.place(PIXEL.script(MARK, patience=10)).removesuffix("\nmain\n")
+        stubs = f'sh() {{ :; }}\nsetsid() {{ echo "setsid $1 $2 $3"; }}\n{stubs}'
+        done = subprocess.run(
+            tree.shell, input=f"{functions}\n{stubs}\nhome=/nowhere\nkeys\n", capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    def test_unrestricted(self, tree: Tree) -> None:
+        assert self.written(tree) == "setsid su -s /bin/sh\n"
+
+    def test_restricted(self, tree: Tree) -> None:
+        tree.restrict()
+        assert self.written(tree, "setpriv() { :; }") == "setsid setpriv --no-new-privs su\n"
+
+    def test_not_at_all_where_that_cannot_be(self, tree: Tree) -> None:
+        tree.restrict()
+        said = self.written(tree, "command() { return 1; }")
+        assert "there is no setpriv" in said and "setsid" not in said

@@ -35,6 +35,8 @@ script: |
   echo 1
 script_user: agent
 role: acme.boxes.settings
+egress: agent
+allow: [git.example.org:22, {cidr: 192.168.20.5/32, port: 8443}]
 tests:
   - tree --version | head -1
 """
@@ -49,6 +51,8 @@ tests:
         role="acme.boxes.settings",
         tests=("tree --version | head -1",),
         description="For the web.",
+        egress="agent",
+        allow=("git.example.org:22", "192.168.20.5/32:8443"),
     )
 
 
@@ -73,6 +77,12 @@ def test_next_to_nothing(tmp_path: Path) -> None:
         ("script: [a]", "it is a text"),
         ("tests: [1]", "it is a text"),
         ("script_user: pixel", "root or agent"),
+        ("egress: some", "allowed are unrestricted, agent"),
+        ("egress: [agent]", "it is a text"),
+        ("{egress: agent, allow: example.org}", "it is a list"),
+        ("{egress: agent, allow: ['http://x']}", "allow"),
+        ("allow: [example.org]", "it goes with egress=agent, allowlist, learn"),
+        ("{egress: unrestricted, allow: [example.org]}", "it goes with"),
         ("from: Dev", "an image as in"),
         ("from: 'dev:'", "a checkpoint of it"),
     ],

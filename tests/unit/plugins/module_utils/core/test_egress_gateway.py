@@ -30,6 +30,40 @@ def before(rules: list[str], first: str, second: str) -> bool:
     return next(i for i, line in enumerate(rules) if first in line) < next(i for i, line in enumerate(rules) if second in line)
 
 
+class TestWhatIsNotGiven:
+    """A second run renumbers nobody, and opens nothing."""
+
+    OTHER = {"interface": "eth1", "address": "10.7.0.1/16", "dhcp": ["10.7.1.1", "10.7.1.9"]}
+
+    @staticmethod
+    def of(made: Any) -> tuple[str, ...]:
+        data = made.request["policy"]["gateway"]
+        return data["interface"], data["address"], data["dhcp_start"], data["dhcp_end"]
+
+    def test_new_gateway_has_the_default(self) -> None:
+        assert self.of(asked(mode="agent", gateway={})) == ("eth1", "10.99.0.1/24", "10.99.0.1", "10.99.0.254")
+
+    @pytest.mark.parametrize("given", [None, {}, {"interface": None, "address": None, "dhcp": None}, {"address": "", "dhcp": [""]}])
+    def test_gateway_that_there_is_stays_as_it_is(self, given: dict[str, Any] | None) -> None:
+        seen = after(asked(mode="allowlist", gateway=self.OTHER))
+        made = asked(seen, mode="agent", gateway=given, initial=True)
+        assert (made.changed, made.mode, self.of(made)) == (False, "allowlist", ("eth1", "10.7.0.1/16", "10.7.1.1", "10.7.1.9"))
+
+    def test_all_of_the_network_is_asked_for_by_an_empty_list(self) -> None:
+        seen = after(asked(mode="agent", gateway=self.OTHER))
+        assert self.of(asked(seen, gateway={"dhcp": []}))[2:] == ("10.7.0.1", "10.7.255.254")
+
+    @pytest.mark.parametrize(("address", "first"), [("10.7.0.2/16", "10.7.1.1"), ("10.7.0.1/24", "10.7.0.1"), ("10.8.0.1/16", "10.8.0.1")])
+    def test_another_address_keeps_what_is_given_away_in_the_same_network(self, address: str, first: str) -> None:
+        seen = after(asked(mode="agent", gateway=self.OTHER))
+        assert self.of(asked(seen, gateway={"address": address}))[1:3] == (address, first)
+
+    def test_an_allowed_name_does_not_widen_it(self) -> None:
+        seen = after(asked(mode="allowlist", allow=["a.example.org"], gateway=self.OTHER))
+        made = asked(seen, mode="agent", gateway={}, allow_also=["b.example.org"], append=True, initial=True)
+        assert (made.mode, made.request["policy"]["allow"]) == ("allowlist", ["a.example.org", "b.example.org"])
+
+
 class TestRules:
     def test_spoofed_senders_are_dropped_before_anything_can_answer(self) -> None:
         rules = chain(files()[places.RULES], "inside")

@@ -281,6 +281,51 @@ class TestInitial:
         assert (made.changed, made.mode) == (True, "allowlist")
 
 
+class TestAlso:
+    """What somebody has asked for by name is never passed over, whatever policy there is."""
+
+    def test_new_policy_has_both(self) -> None:
+        made = asked(mode="agent", allow=["a.example.org"], allow_also=["b.example.org"], initial=True)
+        assert made.request["policy"]["allow"] == ["a.example.org", "b.example.org"]
+
+    @pytest.mark.parametrize("options", [{"mode": "agent", "initial": True}, {}], ids=["initial", "nothing else"])
+    def test_policy_that_there_is_gets_it(self, options: dict[str, Any]) -> None:
+        seen = after(asked(mode="allowlist", allow=["a.example.org"], deny=["d.example.org"]))
+        made = asked(seen, allow_also=["b.example.org"], **options)
+        policy = made.request["policy"]
+        assert (made.mode, policy["allow"], policy["deny"]) == ("allowlist", ["a.example.org", "b.example.org"], ["d.example.org"])
+        again = asked(after(made), allow_also="b.example.org", **options)
+        assert again.changed is False
+
+    def test_what_is_configured_is_not_added_to_it(self) -> None:
+        seen = after(asked(mode="allowlist"))
+        made = asked(seen, mode="agent", allow=["configured.example.org"], allow_also=["b.example.org"], append=True, initial=True)
+        assert made.request["policy"]["allow"] == ["b.example.org"]
+
+    def test_besides_a_list_that_is_replaced(self) -> None:
+        seen = after(asked(mode="allowlist", allow=["a.example.org"]))
+        assert asked(seen, allow=["c.example.org"], allow_also=["b.example.org"]).request["policy"]["allow"] == [
+            "b.example.org",
+            "c.example.org",
+        ]
+
+    @pytest.mark.parametrize("options", [{}, {"mode": "unrestricted"}, {"initial": True}], ids=["nothing", "unrestricted", "initial"])
+    def test_unrestricted_container_has_no_list(self, options: dict[str, Any]) -> None:
+        with pytest.raises(
+            Invalid, match="the container is unrestricted and may reach everything; for a list give mode agent, allowlist or"
+        ):
+            asked(allow_also=["a.example.org"], **options)
+
+    @pytest.mark.parametrize("nothing", [None, "", [], [""]])
+    def test_nothing_is_nothing(self, nothing: Any) -> None:
+        assert asked(allow_also=nothing).changed is False
+        assert asked(after(asked(mode="agent")), allow_also=nothing).changed is False
+
+    def test_denied_is_said(self) -> None:
+        with pytest.raises(Invalid, match=r"it stays denied by example\.org"):
+            asked(after(asked(mode="agent", deny=["example.org"])), allow_also=["a.example.org"])
+
+
 class TestAppend:
     def test_added_and_taken_away(self) -> None:
         seen = after(asked(mode="allowlist", allow=["a.example.org", "b.example.org"]))
@@ -313,6 +358,24 @@ class TestCut:
         assert (made.changed, made.request["cut"], made.why) == (changed, cut, [])
         assert made.before == made.after
 
+    @pytest.mark.parametrize(
+        ("before", "then", "cut"),
+        [
+            ("learn", {"mode": "allowlist"}, True),
+            ("learn", {"mode": "agent"}, True),
+            ("agent", {"mode": "allowlist"}, True),
+            ("allowlist", {"mode": "learn"}, True),
+            ("agent", {"mode": "agent"}, False),
+            ("agent", {"mode": "agent", "allow": ["b.example.org"]}, False),
+            ("agent", {"deny": ["crates.io"], "append": True}, False),
+            ("agent", {"allow_also": ["b.example.org"], "mode": "learn", "initial": True}, False),
+            (None, {"mode": "agent"}, False),
+        ],
+    )
+    def test_those_of_another_mode_end(self, before: str | None, then: dict[str, Any], cut: bool) -> None:
+        seen = facts() if before is None else after(asked(mode=before, allow=["a.example.org"]), old_workers=["7"])
+        assert asked(seen, **then).request["cut"] is cut
+
     def test_release_needs_none(self) -> None:
         assert asked(facts(old_workers=[]), mode="unrestricted", cut=True).changed is False
 
@@ -329,5 +392,5 @@ def test_request_is_for_what_was_seen() -> None:
     first = asked(mode="agent")
     assert first.request["expect"] == ""
     seen = after(first)
-    assert asked(seen, mode="learn", cut=True).request["expect"] == seen["digest"] != ""
-    assert (first.request["cut"], asked(seen, mode="learn", cut=True).request["cut"]) == (False, True)
+    assert asked(seen, mode="agent", cut=True).request["expect"] == seen["digest"] != ""
+    assert (first.request["cut"], asked(seen, mode="agent", cut=True).request["cut"]) == (False, True)

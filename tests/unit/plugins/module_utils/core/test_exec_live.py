@@ -71,13 +71,14 @@ class Ssh:
         self.home = home
         self.shown: list[str] = []
         self.times: list[float] = []
-        self.before = ""
+        self.before = self.behind = ""
+        self.path = os.environ["PATH"]
 
     def __call__(self, *argv: str, stdin: bytes | None = None, limit: int | None = None, output: bool = True) -> Outcome:
         parcel = pack(Command(argv, stdin=stdin, timeout=limit, login=False))
-        line = ["env", "-i", f"PATH={os.environ['PATH']}", f"HOME={self.home}", "sh", "-c", f"{self.before}\n{parcel.line}"]
-        ended = exec_live.run(line, parcel, self.show, output=output)
-        self.status = ended.status
+        line = ["env", "-i", f"PATH={self.path}", f"HOME={self.home}", "sh", "-c", f"{self.before}\n{parcel.line}{self.behind}"]
+        ended = exec_live.run(line, parcel, self.show, output=output, limit=limit)
+        self.status, self.overdue = ended.status, ended.overdue
         return parcel.read(ended.stdout, ended.stderr)
 
     def show(self, lines: list[str]) -> None:
@@ -125,6 +126,34 @@ def test_output_that_goes_to_a_file_is_not_shown_and_errors_are(ssh: Ssh) -> Non
 def test_a_time_limit(ssh: Ssh) -> None:
     outcome = ssh("sh", "-c", "echo begun; exec sleep 600", limit=1)
     assert (outcome.fate, outcome.status, ssh.shown) == (Fate.TIMED_OUT, 124, ["begun"])
+
+
+@pytest.mark.parametrize("grace", [60.0, 1.0], ids=["in time", "late"])
+def test_a_time_limit_that_the_container_does_not_keep_is_kept_here(
+    grace: float, ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its `timeout` does nothing, and the command ends only when ssh does: at the signal."""
+    (tmp_path / "timeout").write_text('#!/bin/sh\nshift 3\nexec "$@"\n')
+    (tmp_path / "timeout").chmod(0o755)
+    ssh.path = f"{tmp_path}:{ssh.path}"
+    monkeypatch.setattr(exec_live, "_GRACE", grace)
+    late = grace < 60
+    outcome = ssh("sh", "-c", f"echo begun; exec sleep {600 if late else 1.5}", limit=1)
+    assert (outcome.fate, ssh.overdue) == ((Fate.LOST, True) if late else (Fate.ENDED, False))
+    assert outcome.stdout == b"begun\n"
+
+
+@pytest.mark.parametrize(("end", "fate"), [("sleep 600", Fate.TIMED_OUT), ("exit 3", Fate.ENDED)])
+def test_what_holds_the_output_open_beyond_the_limit_is_not_waited_for(
+    end: str, fate: Fate, ssh: Ssh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sshd does, the pipe goes on for as long as anybody may write to it."""
+    ssh.behind = " | cat"
+    monkeypatch.setattr(exec_live, "_GRACE", 3.0)
+    outcome = ssh("sh", "-c", f"echo one; setsid sh -c 'echo $$ >{tmp_path}/pid; exec sleep 60' 2>/dev/null & {end}", limit=1)
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert (outcome.fate, outcome.status, ssh.overdue) == (fate, 124 if fate is Fate.TIMED_OUT else 3, True)
+    assert outcome.stdout == b"one\n"
 
 
 def test_what_the_login_says_is_not_shown(ssh: Ssh) -> None:

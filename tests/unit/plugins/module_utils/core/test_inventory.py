@@ -79,6 +79,7 @@ def test_a_host() -> None:
     facts = {name.removeprefix("pixels_"): value for name, value in host.variables.items() if name.startswith("pixels_")}
     assert facts == {
         "name": "a",
+        "appliance": "wss://nas:443",
         "instance": "px-a",
         "status": "running",
         "address": "10.0.0.5",

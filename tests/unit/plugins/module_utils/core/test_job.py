@@ -121,6 +121,50 @@ def test_the_login_profile_counts_and_its_chatter_does_not(box: Box) -> None:
     assert (box.result("stdout.log"), box.result("stderr.log")) == ("the task", "")
 
 
+AWKWARD = {
+    "TOKEN": "of the 'run'\n$z `id` \\ \"\n",
+    "EMPTY": "",
+    "IFS": "abc",
+    "HOME": "/no/such/home",
+    "BASH_ENV": "/no/such/file",
+    "PATH": f"/opt/tools:{os.environ['PATH']}",
+}
+
+
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_variables_of_the_run_count_more_than_what_is_kept_in_the_container(
+    box: Box, shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = 'for name in TOKEN EMPTY BASH_ENV; do export "$name=of the base"; done'
+    profile = f'set -u\nSEEN="[${{TOKEN-}}]"\n{stored}\nexport SEEN PATH="/base:$PATH"\n'
+    (box.home / ".profile").write_text(profile)
+    if shell == "sh":
+        (tmp_path / "bin").mkdir()
+        for name in ("sh", "env", "python3", "cat", "id"):
+            (tmp_path / "bin" / name).symlink_to(shutil.which(name) or "")
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    program = "import json, os; print(json.dumps(dict(os.environ)))"
+    result = box.run(sys.executable, "-c", program, environment=AWKWARD)
+    assert result["status"] == "done", box.result("stderr.log")
+    found = json.loads(box.result("stdout.log"))
+    assert {name: found[name] for name in AWKWARD} == AWKWARD
+    assert found["SEEN"] == "[]" and box.result("stderr.log") == ""
+    assert not [name for name in found if name.startswith("_px_")]
+
+
+@pytest.mark.parametrize("login", [True, False])
+def test_variables_are_in_no_list_of_processes(box: Box, login: bool) -> None:
+    look = (
+        "import glob, os, pathlib\n"
+        "for path in glob.glob('/proc/[0-9]*/cmdline'):\n"
+        "    try: words = pathlib.Path(path).read_bytes()\n"
+        "    except OSError: continue\n"
+        "    assert os.environb[b'TOKEN'] not in words, words\n"
+    )
+    result = box.run(sys.executable, "-c", look, login=login, environment={"TOKEN": "s3cret-value-of-this-test"})
+    assert result["status"] == "done", box.result("stderr.log")
+
+
 def test_a_profile_that_ends_the_shell_is_no_end_of_the_command(box: Box) -> None:
     (box.home / ".profile").write_text("exit 0\n")
     result = box.run("true")
@@ -360,6 +404,9 @@ while True:
         ({"argv": []}, "empty"),
         ({"time_limit": 0}, "time_limit"),
         ({"environment": {"A B": "1"}}, "environment"),
+        ({"environment": {"UID": "1"}}, "environment: UID cannot be set"),
+        ({"environment": {"A": "x" * 200_000}}, "environment: A is too long"),
+        ({"environment": {"TOKEN=s3cret": ""}}, "environment: 'TOKEN' cannot be"),
         ({"task": "t", "task_name": "../t"}, "task_name"),
         ({"files": [{"src": "/etc/hostname", "dest": "/etc/x"}]}, "files"),
         ({"files": [{"src": "/no/such/file", "dest": "x"}]}, "/no/such/file"),

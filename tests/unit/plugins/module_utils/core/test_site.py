@@ -13,12 +13,14 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.core import marker
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.context import Context
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.errors import CoreError
 from ansible_collections.pixels.sandbox.plugins.module_utils.core.site import ARGUMENTS, Host, run
+from ansible_collections.pixels.sandbox.plugins.module_utils.rpc.endpoint import Endpoint
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.core.fake_driver import (
     FakeConfig,
     FakeDriver,
     context,
     foreign,
     job_failed,
+    not_sent,
     ours,
 )
 
@@ -211,3 +213,91 @@ class TestOwnership:
         site(driver, hosts)
         assert site(driver, hosts).get("failed") is None and driver.changing_calls == []
         assert site(driver, {"two": {}}, prune=True)["pruned"] == ["one"]
+
+    def test_the_values_of_an_environment_are_not_shown(self) -> None:
+        driver = FakeDriver(
+            ours("box", environment={"OLD": "hush-1", "SAME": "hush-2", "OTHER": "hush-3"}, mark={"labels": {"site": "home"}})
+        )
+        hosts = {
+            "box": {"environment": {"NEW": "hush-4", "SAME": "hush-2", "OTHER": "hush-5"}},
+            "new": {"environment": {"TOKEN": "hush-6"}},
+        }
+        for check in (True, False):
+            result = site(driver, hosts, check=check, diff=True)
+            assert "hush" not in repr(result)
+            stars, changed = "********", "******** (changed)"
+            assert [entry["environment"] for entry in result["containers"]] == [
+                {"NEW": stars, "SAME": stars, "OTHER": stars},
+                {"TOKEN": stars},
+            ]
+            assert [(entry["before"].get("environment"), entry["after"]["environment"]) for entry in result["diff"]] == [
+                ({"OLD": stars, "SAME": stars, "OTHER": stars}, {"NEW": stars, "SAME": stars, "OTHER": changed}),
+                (None, {"TOKEN": stars}),
+            ]
+        assert driver.containers["px-box"].environment["OTHER"] == "hush-5"
+
+
+class TestAppliances:
+    """Several, or one that is reached in several ways: each host with its driver, and with what its endpoint has of its own."""
+
+    def run(self, *hosts: tuple[str, FakeDriver, dict[str, Any]], names: dict[str, str] | None = None, **options: Any) -> dict[str, Any]:
+        class At(FakeConfig):
+            def __init__(self, driver: FakeDriver, endpoint: dict[str, Any]) -> None:
+                super().__init__(**USER)
+                self.driver, self.endpoint = driver, {"url": "wss://nas:443", "username": "root", "api_key": "1-secret", **endpoint}
+
+        def opener(config: Any, values: dict[str, Any]) -> Context:
+            ctx = context(config.driver, config, **{**values, "name": "none"})
+            ctx.make_endpoint = lambda: Endpoint(**config.endpoint)
+            return ctx
+
+        params = {**{name: rule.get("default") for name, rule in ARGUMENTS.items()}, "owner": "home", "wait_timeout": 1, **options}
+        given: list[Host] = []
+        for name, driver, endpoint in hosts:
+            driver.calls.clear()
+            config: Any = At(driver, endpoint)
+            given.append(Host(name, {"pixels_name": (names or {}).get(name, name)}, config))
+        return run(given, params, opener, limited=False)
+
+    def of_site(self, *names: str) -> FakeDriver:
+        return FakeDriver(*(ours(name, mark={"labels": {"site": "home"}}) for name in names))
+
+    @pytest.mark.parametrize("prune", [True, False])
+    @pytest.mark.parametrize("names", [(), ("one", "two")], ids=["empty", "both"])
+    def test_two_names_of_one_appliance_are_an_error_before_anything_is_changed(self, names: tuple[str, ...], prune: bool) -> None:
+        driver = self.of_site(*names)
+        at = [{"url": "wss://127.0.0.1:443"}, {"url": "wss://localhost:443"}]
+        with pytest.raises(CoreError) as caught:
+            self.run(("one", driver, at[0]), ("two", driver, at[1]), prune=prune)
+        assert "wss://127.0.0.1:443 (of one) and wss://localhost:443 (of two) are the same appliance" in str(caught.value)
+        assert driver.changing_calls == []
+
+    def test_two_appliances_are_not_one(self) -> None:
+        first, second = self.of_site("one", "gone"), self.of_site("one", "two", "gone")
+        second.boot = "77aa"
+        result = self.run(("one", first, {}), ("two", second, {"url": "wss://other:443"}), prune=True)
+        assert sorted(result["pruned"]) == ["gone", "gone", "one"]
+        assert (set(first.containers), set(second.containers)) == ({"px-one"}, {"px-two"})
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"verify_tls": False}, {"ca_file": "/ca.pem"}, {"api_key": "2-key"}, {"username": "me"}],
+        ids=lambda other: next(iter(other)),
+    )
+    def test_however_it_is_reached_it_is_one_appliance(self, other: dict[str, Any]) -> None:
+        driver = self.of_site("one", "two", "gone", "went")
+        hosts: list[tuple[str, FakeDriver, dict[str, Any]]] = [("one", driver, {}), ("two", driver, other)]
+        assert self.run(*hosts)["undeclared"] == ["gone", "went"]
+        with pytest.raises(CoreError, match="two: pixels_name: one is the container box already"):
+            self.run(*hosts, names={"one": "box", "two": "box"})
+        result = self.run(*hosts, prune=True)
+        assert result["pruned"] == ["gone", "went"] and len(result["containers"]) == 4
+        assert set(driver.containers) == {"px-one", "px-two"}
+
+    def test_what_one_that_is_down_should_have_is_not_pruned_elsewhere(self) -> None:
+        """It may be another name of one that is up."""
+        up, down = self.of_site("one", "two", "gone"), FakeDriver()
+        down.fail("list", not_sent("virt.instance.query"), times=9)
+        result = self.run(("one", up, {}), ("two", down, {"url": "wss://down:443"}), prune=True)
+        assert result["pruned"] == ["gone"] and set(up.containers) == {"px-one", "px-two"}
+        assert result["hosts"]["two"]["failed"] and not result["hosts"]["one"]["failed"]

@@ -60,6 +60,7 @@ class TestVariables:
         assert seen["globalknownhostsfile"] == "/dev/null"
         assert seen["identitiesonly"] == "yes"
         assert seen["updatehostkeys"] == "false"
+        assert (seen["serveraliveinterval"], seen["serveralivecountmax"]) == ("15", "3")
         assert seen["userknownhostsfile"].strip('"') == str(known_hosts.path())
 
     def test_user_and_key_of_the_task_come_first(self, home: Path) -> None:
@@ -88,6 +89,17 @@ class TestCommand:
         assert seen["batchmode"] == "yes"
         assert seen.get("controlpath", "none") == "none"
         assert seen["requesttty"] == "false"
+
+    @needs_ssh
+    def test_each_part_of_a_way_through_a_gateway_ends_when_the_other_end_is_silent(self, home: Path) -> None:
+        if '"' in home.name:
+            pytest.skip("quotes in a quoted value depend on the version of OpenSSH")
+        through = ssh.jump_command(ours("gate"), config(home), ENDPOINT)
+        for words in (through, ssh.ssh_command(ours("task1"), config(home), ENDPOINT, through=through)):
+            seen = seen_by_openssh(
+                [word.replace("%%", "%") if words is through else word for word in words[1:] if word not in ("-W", "%h:%p")]
+            )
+            assert (seen["serveraliveinterval"], seen["serveralivecountmax"]) == ("15", "3")
 
     def test_no_address_no_command(self, home: Path) -> None:
         with pytest.raises(ValueError, match="px-task1 has no address"):

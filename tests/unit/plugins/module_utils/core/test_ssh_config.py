@@ -68,6 +68,7 @@ class TestForOpenSsh:
             assert found["userknownhostsfile"] == str(known_hosts.path()) and found["globalknownhostsfile"] == "/dev/null"
             assert found["hostkeyalgorithms"] == "ssh-ed25519"
             assert found["sendenv"] == "PIXELS_ENV_*"
+            assert (found["serveraliveinterval"], found["serveralivecountmax"]) == ("15", "3")
         assert options_of_ssh("task1", file)["hostname"] == "task1"
         assert options_of_ssh("task2.px", file)["hostname"] == "task2.px"
 

@@ -51,6 +51,8 @@ class Box(Machine):
         self.confined = False
         self.workers = ["100"]
         self.sessions = True
+        self.doors: set[str] = set()  # sockets that systemd has generated
+        self.lingering = 0  # how often the user's processes are still there after they were killed
         self.killed = False
         self.broken: set[str] = set()
         self.trouble: Callable[[int, Operation], int | None] = lambda _number, _operation: None
@@ -125,6 +127,17 @@ class Box(Machine):
             raise Failed(f"{' '.join(command)} ended with status {int(status)}", said)
         return status, said
 
+    def processes(self, _uid: int) -> list[int]:
+        if self.lingering:
+            self.lingering -= 1
+            return [4711]
+        return []
+
+    def kill_all(self, uid: int) -> None:
+        if self._noted("kill", str(uid)):
+            raise OSError(11, "Resource temporarily unavailable")
+        self.sessions = False
+
     # The programs
 
     def _answer(self, command: tuple[str, ...]) -> tuple[int, str]:
@@ -143,6 +156,8 @@ class Box(Machine):
             return (0, "active") if any(unit in self.active for unit in units) else (3, "inactive")
         if verb == "is-enabled" and set(units) <= self.masked:
             return 1, "masked\n"
+        if verb == "is-enabled" and set(units) <= self.doors:
+            return 0, "generated\n"
         if verb == "is-enabled":
             return (0, "enabled") if any(unit in self.enabled for unit in units) else (1, "disabled")
         if verb == "show":
@@ -192,7 +207,8 @@ class Box(Machine):
         blocks = []
         for unit in units:
             active, enabled = "active" if unit in self.active else "inactive", "enabled" if unit in self.enabled else "disabled"
-            blocks.append(f"Id={unit}\nActiveState={active}\nUnitFileState={enabled}\n")
+            load = "masked" if unit in self.masked else "not-found" if unit in set(places.DOORS) - self.doors else "loaded"
+            blocks.append(f"Id={unit}\nLoadState={load}\nActiveState={active}\nUnitFileState={enabled}\n")
         return "\n".join(blocks)
 
     def _run_pgrep(self, _words: list[str]) -> tuple[int, str]:
@@ -257,10 +273,6 @@ class Box(Machine):
         (self.users[words[1]].add if words[0] == "-a" else self.users[words[1]].discard)(words[2])
         return 0, ""
 
-    def _run_loginctl(self, _words: list[str]) -> tuple[int, str]:
-        self.sessions = False
-        return 0, ""
-
     def _run_apt_get(self, words: list[str]) -> tuple[int, str]:
         if "install" in words:
             for program, package in places.PACKAGES.items():
@@ -286,6 +298,7 @@ class Box(Machine):
         wrong += [f"what {unit} has read" for unit, files in readers if self.held(files) != self.known.get(unit)]
         wrong += [unit for unit in places.SERVICES if unit not in self.active or unit not in self.enabled]
         wrong += [] if self.confined else ["logins"]
+        wrong += [unit for unit in self.doors if unit in self.active or unit not in self.masked]
         wrong += [] if self.read(places.RESOLV) == "nameserver 127.0.0.1\noptions timeout:1 attempts:4\n" else ["resolv.conf"]
         wrong += ["nologin"] if self.exists(places.NOLOGIN) else []
         return wrong + ([] if self.exists(places.STATE) else ["state.json"])

@@ -134,3 +134,37 @@ def test_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     box = Box(tmp_path / "box")
     assert apt.missing(box, ["git", "git=1:2", "old", "half", "held", "lib:i386", "no"]) == ["old", "half", "no"]
     assert apt.missing(box, []) == []
+
+
+class Dpkg(Box):
+    """Answers as dpkg-query does: of the names that are asked for, or of all."""
+
+    packages = {
+        "mawk": "ii mawk:amd64 awk",
+        "libglib2.0-0t64": "ii libglib2.0-0t64:amd64 libglib2.0-0 (= 2.80.0-6ubuntu3), libglib2.0-data:any (= 1)",
+        "postfix": "rc postfix:amd64 mail-transport-agent",
+        "git": "ii git:amd64 git-completion, git-core",
+        "tree": "ii tree:amd64 ",
+    }
+
+    def run(self, *command: str, check: bool = True, timeout: float = 60.0, env: dict[str, str] | None = None) -> tuple[int, str]:
+        self.calls.append(" ".join(command))
+        wanted = command[3:] or tuple(self.packages)
+        return 0, "".join(f"{self.packages[name]}\n" for name in wanted if name in self.packages)
+
+
+def test_what_others_provide_is_there(tmp_path: Path) -> None:
+    """Else a virtual package, and one that was renamed, would be brought for ever."""
+    box = Dpkg(tmp_path / "box")
+    assert apt.missing(box, ["awk", "libglib2.0-0", "libglib2.0-0:amd64", "libglib2.0-data", "git", "tree"]) == []
+    assert apt.missing(box, ["awk:i386", "mail-transport-agent", "libglib2.0-0=2.80.0-6ubuntu3", "awk/stable"]) == [
+        "awk:i386",
+        "mail-transport-agent",
+        "libglib2.0-0=2.80.0-6ubuntu3",
+        "awk/stable",
+    ]
+
+
+def test_where_all_are_there_by_their_names_nothing_else_is_asked_for(tmp_path: Path) -> None:
+    box = Dpkg(tmp_path / "box")
+    assert apt.missing(box, ["git", "tree"]) == [] and len(box.calls) == 1

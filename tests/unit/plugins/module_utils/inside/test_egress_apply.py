@@ -57,8 +57,9 @@ class TestOrder:
             f"run systemctl -q enable {places.FIREWALL}",
             f"write {places.PREVIOUS}",
             f"write {places.NOLOGIN}",
+            f"run systemctl -q mask {places.DOORS[0]}",
             f"run loginctl terminate-user {USER}",
-            f"run pkill -KILL -u {USER}",
+            "kill 1000",
             "remove /etc/sudoers.d/pixels",
             f"run gpasswd -d {USER} sudo",
             "run systemctl -q mask haproxy.service",
@@ -93,7 +94,7 @@ class TestOrder:
         assert max(units) < reloads[-1] < min(started)
 
     def test_what_the_distribution_would_start_is_masked_before_it_is_installed(self, made: Box) -> None:
-        masked, installed = _at(made, "run systemctl -q mask", "run apt-get")
+        masked, installed = _at(made, "run systemctl -q mask haproxy.service", "run apt-get")
         assert masked < installed
         assert {"haproxy.service", "dnsmasq.service", "nftables.service", "ulogd2.service"} <= set(made.operations[masked])
 
@@ -249,11 +250,61 @@ def test_plan_made_before_another_one_came_is_stale(box: Box) -> None:
     assert "theirs.example.org" in (box.read(f"{places.SETTINGS}/exact.lst") or "")
 
 
+class TestLoginsPastTheNetwork:
+    """What systemd has made for them is closed, and stays closed at the next boot."""
+
+    @pytest.fixture
+    def doors(self, box: Box) -> Box:
+        box.doors = {places.DOORS[0]}
+        box.active |= box.doors
+        return box
+
+    def test_they_are_closed_before_anybody_is_logged_out(self, doors: Box) -> None:
+        assert doors.converge(mode="agent").get("failed") is None
+        stopped, masked, ended = _at(doors, f"run systemctl stop {places.DOORS[0]}", f"run systemctl -q mask {places.DOORS[0]}", "kill ")
+        assert stopped < masked < ended
+        assert not doors.doors & doors.active and doors.doors <= doors.masked and doors.in_force() == []
+        assert doors.converge(mode="agent") == {"steps": [], "unchanged": True}
+
+    def test_one_that_cannot_be_closed_locks(self, doors: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        ordinary = doors._run_systemctl
+        monkeypatch.setattr(doors, "_run_systemctl", lambda words: (0, "") if words[0] == "stop" else ordinary(words))
+        done = doors.converge(mode="agent")
+        assert done["failed"] and done["locked"] and f"logins by {places.DOORS[0]} cannot be closed" in done["msg"]
+
+    def test_one_that_was_opened_again_is_closed_and_who_came_in_is_logged_out(self, doors: Box) -> None:
+        doors.converge(mode="agent")
+        doors.masked -= doors.doors
+        doors.active |= doors.doors
+        doors.sessions = True
+        done = doors.converge(mode="agent")
+        assert "rights" in done["steps"] and doors.sessions is False and doors.in_force() == []
+
+    def test_they_come_back_when_the_policy_goes(self, doors: Box) -> None:
+        doors.converge(mode="agent")
+        doors.converge(mode="unrestricted")
+        assert doors.doors <= doors.active and not doors.doors & doors.masked
+
+    def test_those_that_there_are_not_are_masked_all_the_same(self, restricted: Box) -> None:
+        """A newer systemd would make them at its first boot."""
+        assert set(places.DOORS) <= restricted.masked
+        assert restricted.converge(mode="agent") == {"steps": [], "unchanged": True}
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_installs_the_agents_tools_goes_on_without_privileges(box: Box, runs: bool) -> None:
+    """It tries them as the agent, who may get hold of such a process."""
+    if runs:
+        box.active.add("pixels-devtools.service")
+    assert box.converge(mode="agent").get("failed") is None
+    assert ("systemctl restart pixels-devtools.service" in box.calls()) is runs
+
+
 def test_user_who_does_not_exist_yet_is_no_obstacle(box: Box) -> None:
     del box.users[USER]
     assert box.converge(mode="agent").get("failed") is None
     assert box.in_force() == []
-    assert not any("loginctl" in call or "pkill" in call for call in box.calls())
+    assert not any("loginctl" in call for call in box.calls()) and not any(operation[0] == "kill" for operation in box.operations)
 
 
 def test_remains_of_a_damaged_state_start_from_nothing(restricted: Box) -> None:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,9 +52,11 @@ class TestOnlyWhatHasChanged:
         assert restricted.in_force() == []
         assert restricted.converge(mode="agent", **options) == {"steps": [], "unchanged": True}
 
-    def test_mode_changes_rules_resolver_and_proxy(self, restricted: Box) -> None:
+    def test_mode_changes_rules_resolver_and_proxy_and_ends_what_went_through_that(self, restricted: Box) -> None:
+        (old,) = restricted.workers
         restricted.converge(mode="learn")
-        assert _acted(restricted) == [LOADED, f"run systemctl start {places.FIREWALL}", DNS_RESTARTED, RELOADED]
+        loaded = [LOADED, f"run systemctl start {places.FIREWALL}"]
+        assert _acted(restricted) == [*loaded, DNS_RESTARTED, RELOADED, f"run kill -TERM {old}"]
         assert restricted.in_force() == []
 
     def test_nobody_is_logged_out(self, restricted: Box) -> None:
@@ -86,6 +90,35 @@ class TestValidation:
         restricted.broken.clear()
         assert restricted.in_force() == []
         assert restricted.plan(mode="agent").changed is False
+
+
+class TestFullDisk:
+    """Whoever may fill it must not be able to have the container locked by the next change, nor to keep a policy half written."""
+
+    OLD = "the new policy cannot be written, the old one is still in force: "
+
+    def test_no_room_to_check_it(self, restricted: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_arguments: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "chmod", full)
+        plan = restricted.plan(mode="allowlist", allow=["two.example.org"])
+        restricted.forget()
+        done = restricted.converge_planned(plan)
+        assert done["failed"] and done["msg"].startswith(self.OLD) and "No space left" in done["msg"] and done["steps"] == []
+        assert restricted.operations == [] and restricted.in_force() == []
+        assert [path.name for path in Path(restricted.path("/run")).iterdir() if path.name.startswith("egress-")] == []
+
+    def test_no_room_for_what_is_under_way(self, restricted: Box) -> None:
+        restricted.trouble = lambda _number, operation: 1 if operation == ("write", places.STATE) else None
+        done = restricted.converge(mode="allowlist", allow=["two.example.org"])
+        assert done["failed"] and done["msg"].startswith(self.OLD) and _acted(restricted) == []
+        assert restricted.calm().in_force() == [] and restricted.plan(mode="agent").changed is False
+
+    def test_it_is_checked_where_root_alone_can_write(self, restricted: Box) -> None:
+        restricted.converge(mode="allowlist")
+        (checked,) = [call.split()[-1] for call in restricted.calls() if call.startswith("nft -c") and call.endswith("/egress.nft")]
+        assert checked.startswith(restricted.path("/run/egress-")) and not Path(checked).parent.exists()
 
 
 class TestCut:

@@ -54,6 +54,14 @@ def test_what_has_no_name_is_a_range(machine: Machine, orig: str, entry: dict[st
     assert entries(machine) == [entry]
 
 
+@pytest.mark.parametrize("address", ["198.18.3.4", "198.19.255.254", "::ffff:192.0.2.1"])
+def test_address_that_no_entry_can_be_for(machine: Machine, address: str) -> None:
+    """Whoever connects with one must not keep the rest from being learned."""
+    log(machine, "proxy.log", proxy("-", "learn", orig=f"{address}:443"), proxy("a.example.org", "learn"))
+    log(machine, "denied.log", packet(prefix="egress-learn", dst=address), packet(prefix="egress-learn", dst="198.17.255.255"))
+    assert sorted(map(str, entries(machine))) == ["a.example.org", str({"cidr": "198.17.255.255/32", "port": 4444})]
+
+
 def test_what_is_listed_or_denied_is_not_learned(machine: Machine) -> None:
     log(machine, "proxy.log", proxy("a.example.org", "allow"), proxy("b.example.org", "deny-name"))
     log(machine, "denied.log", packet())

@@ -16,6 +16,8 @@ from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.inside.e
 
 Spoil = Callable[[Box], Any]
 
+DOOR = places.DOORS[0]
+
 
 def drift(box: Box) -> list[str]:
     found: list[str] = look(box, USER)["drift"]
@@ -44,6 +46,8 @@ class TestDrift:
             (lambda box: box.active.discard(places.PROXY), f"{places.PROXY} is inactive"),
             (lambda box: box.enabled.discard(places.FIREWALL), f"{places.FIREWALL} does not start at boot"),
             (lambda box: setattr(box, "unit_files", False), "logins through ssh.service may gain privileges"),
+            (lambda box: (box.doors.add(DOOR), box.masked.discard(DOOR)), f"logins by {DOOR} are possible"),
+            (lambda box: (box.doors.add(DOOR), box.active.add(DOOR)), f"logins by {DOOR} are possible"),
             (
                 lambda box: box.write(places.RESOLV, "nameserver 192.0.2.1\n"),
                 f"{places.RESOLV} does not lead to the resolver of the policy",
@@ -76,6 +80,8 @@ class TestDrift:
             "service dead",
             "not at boot",
             "privileges",
+            "login past the network at the next boot",
+            "login past the network",
             "other resolver",
             "no resolver",
             "group",

@@ -11,7 +11,7 @@ from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_machi
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_packages import install, missing
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.inside.egress_box import Box, Operation
 
-MASK = "systemctl -q mask haproxy.service dnsmasq.service nftables.service ulogd2.service ulogd.service"
+MASK = f"systemctl -q mask haproxy.service dnsmasq.service nftables.service ulogd2.service ulogd.service {' '.join(places.DOORS)}"
 
 
 def test_all_there_already(box: Box) -> None:

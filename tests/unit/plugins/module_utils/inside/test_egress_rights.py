@@ -5,13 +5,18 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_machine import Failed
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside import egress_rights
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_machine import Failed, Machine
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.egress_rights import (
     end_sessions,
     groups_of,
@@ -230,10 +235,58 @@ class TestTakenAndGivenBack:
 class TestSessions:
     def test_they_end(self, box: Box) -> None:
         end_sessions(box, USER)
-        assert box.calls() == [f"loginctl terminate-user {USER}", f"pkill -KILL -u {USER}"]
+        assert box.operations == [("run", "loginctl", "terminate-user", USER), ("kill", "1000")]
+
+    def test_until_nothing_is_left(self, box: Box) -> None:
+        box.lingering = 3
+        end_sessions(box, USER)
+        assert [operation for operation in box.operations if operation[0] == "kill"] == 4 * [("kill", "1000")]
+
+    def test_what_does_not_end_is_told(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(egress_rights, "_PATIENCE", 0.1)
+        box.lingering = 10000
+        with pytest.raises(Failed, match=f"processes of {USER} do not end: 4711"):
+            end_sessions(box, USER)
+
+    def test_and_locks(self, box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(egress_rights, "_PATIENCE", 0.1)
+        box.lingering = 10000
+        done = box.converge(mode="agent")
+        assert done["failed"] and done["locked"] and "do not end" in done["msg"]
 
     @pytest.mark.parametrize("user", ["nobody-of-that-name", "root"])
     def test_those_of_nobody_and_of_root_do_not(self, box: Box, user: str) -> None:
         box.users["root"] = set()
         end_sessions(box, user)
-        assert box.calls() == []
+        assert box.operations == []
+
+
+class TestProcesses:
+    """Real ones."""
+
+    def test_whose_they_are(self, tmp_path: Path) -> None:
+        states = {"1": ("S (sleeping)", "0"), "20": ("R (running)", "1000"), "30": ("Z (zombie)", "1000"), "40": ("S (sleeping)", "11000")}
+        for number, (state, uid) in states.items():
+            (tmp_path / "proc" / number).mkdir(parents=True)
+            (tmp_path / "proc" / number / "status").write_text(f"Name:\tx:y\nState:\t{state}\nUid:\t0\t{uid}\t0\t0\n")
+        (tmp_path / "proc" / "50").mkdir()
+        (tmp_path / "proc" / "self").mkdir()
+        assert Machine(str(tmp_path)).processes(1000) == [20]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="ends processes of another user")
+    def test_they_cannot_multiply_away(self) -> None:
+        """Each is gone before it could be found by its number. All of them hold the end of a pipe."""
+        machine, uid = Machine(), 61234
+        read, write = os.pipe()
+        program = f"import os; os.setresuid({uid}, {uid}, {uid})\nwhile True:\n    if os.fork(): os._exit(0)"
+        try:
+            with subprocess.Popen([sys.executable, "-c", program], pass_fds=[write]) as begun:
+                os.close(write)
+                begun.wait(timeout=20)
+            assert select.select([read], [], [], 0)[0] == []
+            machine.kill_all(uid)
+            assert select.select([read], [], [], 20)[0] == [read] and os.read(read, 1) == b""
+            machine.kill_all(uid)
+        finally:
+            machine.kill_all(uid)
+            os.close(read)

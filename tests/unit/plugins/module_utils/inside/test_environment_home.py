@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_home import HomeError, as_user, visit
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_home import (
+    HomeError,
+    as_user,
+    manager_lacks,
+    renew_manager,
+    visit,
+)
 from ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_startup import BLOCK
-from ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_text import parse, render
+from ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_text import MOST, mark_of, parse, render
 from ansible_collections.pixels.sandbox.tests.unit.plugins.module_utils.inside.nasty_values import NASTY
 
 
@@ -188,3 +194,65 @@ def test_a_child_that_dies_or_fails_is_a_failure(home: Path) -> None:
         as_user(account, lambda: {"not": object()})
     with pytest.raises(HomeError, match="there is no home"):
         as_user(account, lambda: visit("/nonexistent", 0, {}))
+
+
+@pytest.mark.parametrize("variables", [{}, {"A": "a"}])
+def test_a_file_of_ours_that_is_too_large_is_not_read_and_makes_room(home: Path, variables: dict[str, str]) -> None:
+    bring(home, {"A": "a"})
+    (home / ".pixels" / "environment").write_bytes(b"x" * (MOST + 1))
+    ahead = bring(home, variables, check=True)
+    assert bring(home, variables) == ahead and ahead["written"]
+    assert (kept(home) if variables else (home / ".pixels" / "environment").exists()) == (variables or False)
+    assert not bring(home, variables)["written"]
+
+
+class Asked:
+    """A manager that answers as it is told; `words` has what it was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, place: Path, **answers: tuple[int, str]) -> None:
+        where = "ansible_collections.pixels.sandbox.plugins.module_utils.inside.environment_home"
+        self.answers = answers
+        self.words: list[str] = []
+        place.touch()
+        monkeypatch.setattr(f"{where}._manager", lambda _account: str(place))
+        monkeypatch.setattr(f"{where}._systemctl", self.answer)
+
+    def answer(self, _account: pwd.struct_passwd, *words: str) -> tuple[int, str]:
+        self.words.append(" ".join(words))
+        return self.answers.get(words[0].replace("-", "_"), (0, ""))
+
+
+def agent() -> pwd.struct_passwd:
+    return pwd.struct_passwd(("agent", "x", 65533, 65533, "", "/nonexistent", "/bin/sh"))
+
+
+@pytest.mark.parametrize("shown", ["$'{}'", '"{}"', "{}"])
+def test_the_manager_is_asked_for_the_mark_of_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shown: str) -> None:
+    mark = mark_of({"A": "a", "B": "b"})
+    said = "HOME=/nonexistent\nPIXELS_ENVIRONMENT=" + shown.format(mark) + "\nA=a\n"
+    Asked(monkeypatch, tmp_path / "private", show_environment=(0, said))
+    assert manager_lacks(agent(), mark) == {"lacks": False}
+    assert manager_lacks(agent(), "") == {"lacks": True}
+    assert manager_lacks(agent(), mark_of({"A": "a", "B": "another"})) == {"lacks": True}
+
+
+def test_a_manager_that_does_not_answer_is_not_known_to_have_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Asked(monkeypatch, tmp_path / "private", show_environment=(1, "Failed to connect to bus"))
+    assert manager_lacks(agent(), "") == {"lacks": True}
+
+
+def test_without_a_manager_there_is_nothing_to_renew() -> None:
+    assert manager_lacks(agent(), mark_of({"A": "a"})) == {"lacks": False} and renew_manager(agent()) == {}
+
+
+def test_what_the_manager_was_given_by_a_session_goes_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = f"PIXELS_ENVIRONMENT=$'{mark_of({'A': 'a', 'B': 'b'})}'\nA=a\n"
+    manager = Asked(monkeypatch, tmp_path / "private", show_environment=(0, said))
+    assert renew_manager(agent()) == {}
+    assert manager.words == ["show-environment", "unset-environment PIXELS_ENVIRONMENT A B", "daemon-reexec"]
+
+
+def test_a_manager_that_does_not_begin_anew_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    Asked(monkeypatch, tmp_path / "private", daemon_reexec=(124, "systemctl --user daemon-reexec has not ended within 60 s"))
+    with pytest.raises(HomeError, match=r"the systemd of agent does not take the variables: .* has not ended"):
+        renew_manager(agent())
