@@ -183,26 +183,6 @@ class TestRestricted:
     def test_they_answer_there_too(self, playbook: Playbooks, held: Box) -> None:
         assert_answers(answers(playbook, HELD))
 
-    def test_new_ones_come_through_the_policy(self, devtools: Devtools, playbook: Playbooks, held: Box) -> None:
-        held.run("rm /usr/local/bin/claude; rm -r /usr/local/lib/pixels/tools/claude-code")
-        run = devtools(HELD, devtools_npm=["cowsay@1.6.0"], devtools_packages=["tree"], devtools_wait=True).succeeded()
-        assert run.changed == 1
-        said = playbook("exec", container=HELD, argv=["sh", "-c", "cowsay moo; tree --version; claude --version"]).succeeded()
-        assert all(text in said.last("exec")["stdout"] for text in ("< moo >", "tree v", "(Claude Code)"))
-
-    def test_the_agent_looks_after_the_service_without_root(self, playbook: Playbooks, held: Box) -> None:
-        script = "sudo systemctl restart pixels-devtools && sudo journalctl -u pixels-devtools -n 50; sudo systemctl status pixels-devtools"
-        said = playbook("exec", container=HELD, argv=["sh", "-c", script + "; true"]).succeeded().last("exec")["stdout"]
-        assert "Install developer tools" in said and "refused" not in said
-
-    def test_a_registry_that_the_policy_does_not_list_is_named(self, devtools: Devtools, held: Box) -> None:
-        held.run("rm -r /usr/local/lib/pixels/tools/mise")
-        run = devtools(HELD, devtools_install=["mise"], devtools_npm_registry="https://npm.example.org/", devtools_wait=True)
-        assert run.rc != 0
-        said = "does not allow npm.example.org; network_allow with -e domain=npm.example.org lets it through"
-        assert any(said in message for message in run.failures()), run.failures()
-        assert said in next(step["message"] for step in held.state()["steps"] if step["status"] == "failed")
-
     def test_a_person_works_there_too(self, playbook: Playbooks, held: Box) -> None:
         """The terminal, its session, and a port of the box on this machine."""
         here = Terminal(clean_environment(playbook.home, **playbook.env))
@@ -222,6 +202,26 @@ class TestRestricted:
         finally:
             playbook("expose", container=HELD, close=True)
             here.close()
+
+    def test_new_ones_come_through_the_policy(self, devtools: Devtools, playbook: Playbooks, held: Box) -> None:
+        held.run("rm /usr/local/bin/claude; rm -r /usr/local/lib/pixels/tools/claude-code")
+        run = devtools(HELD, devtools_npm=["cowsay@1.6.0"], devtools_packages=["tree"], devtools_wait=True).succeeded()
+        assert run.changed == 1
+        said = playbook("exec", container=HELD, argv=["sh", "-c", "cowsay moo; tree --version; claude --version"]).succeeded()
+        assert all(text in said.last("exec")["stdout"] for text in ("< moo >", "tree v", "(Claude Code)"))
+
+    def test_the_agent_looks_after_the_service_without_root(self, playbook: Playbooks, held: Box) -> None:
+        script = "sudo systemctl restart pixels-devtools && sudo journalctl -u pixels-devtools -n 50; sudo systemctl status pixels-devtools"
+        said = playbook("exec", container=HELD, argv=["sh", "-c", script + "; true"]).succeeded().last("exec")["stdout"]
+        assert "Install developer tools" in said and "refused" not in said
+
+    def test_a_registry_that_the_policy_does_not_list_is_named(self, devtools: Devtools, held: Box) -> None:
+        held.run("rm -r /usr/local/lib/pixels/tools/mise")
+        run = devtools(HELD, devtools_install=["mise"], devtools_npm_registry="https://npm.example.org/", devtools_wait=True)
+        assert run.rc != 0
+        said = "does not allow npm.example.org; network_allow with -e domain=npm.example.org lets it through"
+        assert any(said in message for message in run.failures()), run.failures()
+        assert said in next(step["message"] for step in held.state()["steps"] if step["status"] == "failed")
 
 
 class TestFaults:
