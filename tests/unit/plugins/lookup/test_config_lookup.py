@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,13 +21,9 @@ SECRET = "1-s3cr3t-value"
 
 
 @pytest.fixture(autouse=True)
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a file of the user's, and none of the caller's environment."""
-    for name in list(os.environ):
-        if name.startswith(("PIXELS_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    file = tmp_path / ".config" / "pixels" / "config.toml"
+def clean(bare_home: Path) -> Path:
+    """A home with a file of the user's."""
+    file = bare_home / ".config" / "pixels" / "config.toml"
     file.parent.mkdir(parents=True)
     file.write_text(f'[truenas]\nhost = "nas.example"\napi_key = "{SECRET}"\n[env]\nTOKEN = "{SECRET}"\n')
     file.chmod(0o600)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,11 +20,7 @@ SECRET = "s3cr3t-value"
 
 
 @pytest.fixture(autouse=True)
-def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("PIXELS_", "XDG_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def clean(bare_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "display", SimpleNamespace(warning=lambda _text: None))
     monkeypatch.setenv(
         "PIXELS_ENV", '{"A": "a", "B": {"forward": true}, "C": {"forward": true}, "D": {"value": "d", "session_only": true}}'
